@@ -1,0 +1,1 @@
+"""The pure core: records in, scores and alerts out; no clock, no network, no files."""

@@ -1,0 +1,35 @@
+"""Stable 63-bit hashes of ids, and fingerprints of text."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from xxhash import xxh3_64_intdigest
+
+MASK63: Final = (1 << 63) - 1
+_NAMES: Final = re.compile(r"https?://\S+|[@#$]\w+")
+_NOISE: Final = re.compile(r"[\W\d_]+")
+
+
+def hash64(text: str) -> int:
+    """Hash of a text in 0 .. 2**63 - 1 (XXH3), the same on every machine.
+
+    >>> hash64("alice")
+    5593767425381308080
+    """
+    return xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & MASK63
+
+
+def text_fingerprint(text: str) -> int:
+    """Hash of what is left of a post without links, handles, tags, digits, case and punctuation.
+
+    Posts of one fingerprint are copies of each other. 0 means too little text to tell.
+
+    >>> text_fingerprint("BUY $MOMO now!! https://a.io") == text_fingerprint("buy $WIF  now")
+    True
+    >>> text_fingerprint("$MOMO !!!")
+    0
+    """
+    body = _NOISE.sub(" ", _NAMES.sub(" ", text.casefold())).strip()
+    return 0 if len(body) < 4 else hash64(body) | 1

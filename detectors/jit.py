@@ -1,0 +1,23 @@
+"""Compilation of the kernels. Uncompiled (``NUMBA_DISABLE_JIT=1``) they give the same bytes.
+
+Rules that keep that true: no fastmath, no libm beyond sqrt, no unsigned 64-bit arithmetic, no
+product that wraps, narrow fields widened before arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def jit(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a kernel; on disk between runs where a cache folder is set (by the caller)."""
+    compiled: Callable[P, R] = numba.njit(
+        cache=bool(numba.config.CACHE_DIR), fastmath=False, error_model="numpy", nogil=True
+    )(function)
+    return compiled

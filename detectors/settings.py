@@ -1,0 +1,76 @@
+"""Settings of the engine. They are part of the fingerprint: another value, other alerts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from schemas.errors import ConfigError
+
+BAR_MS = 5_000
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What an operator or a quant may set. Durations in ms, thresholds in millionths of a logit.
+
+    Parameters
+    ----------
+    lateness_ms : how long a bar waits for records that are under way.
+    backfill_limit_ms : records later than this are not used at all; also how long an id is
+        remembered for duplicates.
+    candidate_logit_micro : an episode opens at this logit or above.
+    candidate_bars : bars in a row at or above it that open an episode.
+    update_step_logit_micro : an open episode is told again when its logit rises by this much.
+    update_rise_x : or when the price has risen by this factor since it was last told.
+    fading_attention_share : the attention of the last 15 minutes, as a share of the episode's
+        peak, at or below which it fades.
+    fading_drawdown : or the fall of the price from the episode's peak at which it fades.
+    fading_bars : bars in a row that confirm it.
+    min_fading_age_bars : an episode younger than this does not fade.
+    closed_attention_share : share of peak attention at or below which a fading episode closes.
+    closed_bars : bars after the fading alert at which it closes in any case.
+    refractory_bars : bars after closing in which no new episode of the token opens.
+    min_mentions, min_authors, min_trades, min_traders : crowd that an opening needs in 60 s or,
+        ``15`` times as much, in 15 minutes: one voice or one wallet is no crowd.
+    """
+
+    lateness_ms: int = 2_000
+    backfill_limit_ms: int = 600_000
+    candidate_logit_micro: int = 0
+    candidate_bars: int = 2
+    update_step_logit_micro: int = 1_000_000
+    update_rise_x: float = 2.0
+    fading_attention_share: float = 0.5
+    fading_drawdown: float = 0.3
+    fading_bars: int = 24
+    min_fading_age_bars: int = 60
+    closed_attention_share: float = 0.1
+    closed_bars: int = 2_160
+    refractory_bars: int = 2_160
+    min_authors: int = 3
+    min_traders: int = 3
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("lateness_ms", 0, 600_000),
+            ("backfill_limit_ms", self.lateness_ms, 3_600_000),
+            ("candidate_bars", 1, 720),
+            ("fading_bars", 1, 720),
+            ("min_fading_age_bars", 0, 17_280),
+            ("closed_bars", 1, 17_280),
+            ("refractory_bars", 0, 17_280),
+            ("update_rise_x", 1.0, 1e6),
+            ("fading_attention_share", 0.0, 1.0),
+            ("fading_drawdown", 0.0, 1.0),
+            ("closed_attention_share", 0.0, 1.0),
+            ("min_authors", 0, 10_000),
+            ("min_traders", 0, 10_000),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                problem = f"engine.{name} is {value}"
+                raise ConfigError(problem, f"write a value from {low} to {high}")
+
+    def canonical(self) -> dict[str, int | float]:
+        """All values by name, for the fingerprint."""
+        return asdict(self)

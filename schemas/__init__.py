@@ -1,0 +1,1 @@
+"""Records, topics, columns and errors: the words every layer of goldendog shares."""
