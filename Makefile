@@ -1,0 +1,80 @@
+# goldendog: what a person or CI types. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+RUN_STAMP := $(VENV)/.run-installed
+DEV_STAMP := $(VENV)/.dev-installed
+
+# The first interpreter that is new enough and can make an environment; PYTHON=... chooses another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+
+# Two workers suit two cores; files stay whole, so that a broker or a compile is paid for once.
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile
+
+.PHONY: help setup setup-dev demo test cover check fix schema bench lock clean
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
+		printf '  make %-10s %s\n' "$$name" "$$what"; done
+
+setup: $(RUN_STAMP) ## make .venv with everything goldendog needs to run
+
+setup-dev: $(DEV_STAMP) ## the same, with what tests and checks need
+
+$(PY):
+	@test -n "$(PYTHON)" || { echo "goldendog needs Python 3.11 to 3.14 with its venv module; install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "Making $(VENV) with $(PYTHON) ..." >&2
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): requirements/run.lock pyproject.toml | $(PY)
+	@echo "Installing goldendog and what it needs into $(VENV) (once; a minute or two) ..." >&2
+	@$(PIP) install --no-deps --require-hashes -r requirements/run.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_STAMP): requirements/dev.lock $(RUN_STAMP)
+	@echo "Installing what tests and checks need ..." >&2
+	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
+	@touch $@
+
+demo: setup ## play the RedNote wave of January 2025, from posts and trades to alerts
+	@$(VENV)/bin/goldendog demo $(ARGS)
+
+test: setup-dev ## run every test
+	@$(PYTEST) $(ARGS)
+
+cover: setup-dev ## branch coverage of schemas and detectors, kernels uncompiled
+	@NUMBA_DISABLE_JIT=1 $(PYTEST) schemas detectors tests/unit tests/property \
+		--cov --cov-report=term $(ARGS)
+
+check: setup-dev ## lint, format, types, layers, schemas: the whole gate but the tests
+	@$(PY) -m ruff check --quiet
+	@$(PY) -m ruff format --check --quiet || { $(PY) -m ruff format --check; exit 1; }
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports --no-cache --no-timings | sed -n '/^Contracts/,$$p'; exit $${PIPESTATUS[0]}
+	@$(VENV)/bin/goldendog schema --check
+
+fix: setup-dev ## mend what lint and format can mend by themselves
+	@$(PY) -m ruff check --fix --quiet; $(PY) -m ruff format --quiet
+
+schema: setup-dev ## write schemas/jsonschema anew from schemas/records.py
+	@$(VENV)/bin/goldendog schema --out schemas/jsonschema
+
+bench: setup-dev ## measure the engine on this machine
+	@$(PY) benchmarks/engine.py $(ARGS)
+
+lock: ## resolve the dependencies anew (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --upgrade pyproject.toml --group build -o requirements/run.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --upgrade pyproject.toml --group build --group dev \
+		-c requirements/run.lock -o requirements/dev.lock
+
+clean: ## remove the environment and what tools left behind
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
