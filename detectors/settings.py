@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from schemas.errors import ConfigError
 
-BAR_MS = 5_000
+BAR_MS: Final = 5_000
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class EngineSettings:
     closed_attention_share : share of peak attention at or below which a fading episode closes.
     closed_bars : bars after the fading alert at which it closes in any case.
     refractory_bars : bars after closing in which no new episode of the token opens.
-    min_mentions, min_authors, min_trades, min_traders : crowd that an opening needs in 60 s or,
-        ``15`` times as much, in 15 minutes: one voice or one wallet is no crowd.
+    min_authors, min_traders : an opening needs this many of either in 60 s: one voice or one
+        wallet is no crowd.
     """
 
     lateness_ms: int = 2_000

@@ -1,0 +1,384 @@
+"""The engine: hold records back until their bar closes, order them by content, walk the kernel.
+
+One engine per detector partition. It has no clock: time is what its inputs' logs have passed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.alerts import AlertWriter
+from detectors.columns import Columns
+from detectors.kernels import episodes as ep
+from detectors.kernels import intake
+from detectors.kernels.maths import log2_q20
+from detectors.kernels.run import SCORE_ALL, SCORE_GATED, SCORE_NONE, run
+from detectors.layout import (
+    BAR_MS,
+    EXPIRE_BARS,
+    N_ALERT_INTS,
+    N_FEATURES,
+    N_Z,
+    REC,
+)
+from detectors.model import Model
+from detectors.progress import Progress
+from detectors.seen import Seen
+from detectors.settings import EngineSettings
+from detectors.slots import Slots
+from detectors.snapshot import pack_snapshot, unpack_snapshot
+from schemas.records import Alert
+
+ScoreMode = Literal["alerts", "gated", "all"]
+SWEEP_BARS: Final = 720
+_MODES: Final = {"alerts": SCORE_NONE, "gated": SCORE_GATED, "all": SCORE_ALL}
+
+
+@dataclass(frozen=True)
+class ScoreRows:
+    """M scores in (bar, token) order; ``features`` has shape (M, F), unknown values are NaN."""
+
+    token: list[str]
+    ts_bar_end_ms: NDArray[np.int64]
+    logit_micro: NDArray[np.int64]
+    features: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What one push gave.
+
+    ``late`` are rows of the pushed columns that came beyond the backfill limit; ``evicted`` are
+    (token, first bar's start, last bar's start) of lives that ended by silence; ``falls`` counts
+    log times that fell and were clamped.
+    """
+
+    alerts: list[Alert] = field(default_factory=list)
+    scores: ScoreRows | None = None
+    late: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    duplicates: int = 0
+    records: int = 0
+    falls: int = 0
+    evicted: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+class Engine:
+    """Rolling z-scores, classifier and episodes over one partition's records.
+
+    Parameters
+    ----------
+    settings, model : part of the fingerprint.
+    inputs : names of the inputs; a bar closes when the log has passed it on every one.
+    fingerprint : hash of settings, model, lexicon, code and Unicode version, for the alerts.
+    symbols : symbol by token id, for the alerts.
+    scores : which score rows to emit: none, those past the gate, or every walked bar.
+
+    Examples
+    --------
+    >>> from detectors.model import blank_model
+    >>> engine = Engine(EngineSettings(), blank_model(), ["log"], fingerprint="doc")
+    >>> engine.push("log", None, 0, 1_736_812_800_000).alerts
+    []
+    >>> engine.offset("log"), engine.held_by()
+    (0, 'log')
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        model: Model,
+        inputs: Sequence[str],
+        *,
+        fingerprint: str,
+        symbols: Mapping[str, str] | None = None,
+        scores: ScoreMode = "alerts",
+    ) -> None:
+        self.settings = settings
+        self.model = model
+        self._writer = AlertWriter(settings, model, fingerprint, symbols or {})
+        self._mode = _MODES[scores]
+        self._progress = Progress(inputs)
+        self._slots = Slots()
+        self._seen = Seen(settings.backfill_limit_ms // BAR_MS)
+        self._next_bar = 0
+        self._swept = 0
+        self._ids: deque[tuple[int, int, Sequence[str]]] = deque()  # first ref, last bar, ids
+        self._ref = 0
+        self._pend = np.empty(1024, REC)
+        self._n = 0
+        self._open = np.zeros(64, np.int32)
+        self._n_open = 0
+        self.stats = np.zeros(2, np.int64)
+        self._scratch(1024)
+        self._out = (
+            np.empty((256, 2), np.int64),
+            np.empty(256, np.int64),
+            np.empty((256, N_FEATURES)),
+            np.empty((16, N_ALERT_INTS), np.int64),
+            np.empty((16, N_FEATURES)),
+            np.empty((16, N_Z)),
+            np.empty((16, N_Z)),
+        )
+        self._lives = np.empty((16, 3), np.int64)
+        self._knobs = _knobs(settings)
+
+    def push(
+        self,
+        name: str,
+        columns: Columns | None,
+        through_offset: int,
+        through_log_ms: int,
+        log_start_ms: int | None = None,
+    ) -> Outputs:
+        """Take records of one input, read through an offset and a log time.
+
+        ``columns`` None is pure progress: silence that is known. What was read before (an offset
+        not beyond ``offset(name)``) is skipped whole. ``log_start_ms`` is what the log declares as
+        its start. Returns what the bars that closed gave.
+        """
+        if through_offset <= self._progress.offset(name):
+            return Outputs()
+        before = self._progress.floor(name)
+        late, falls = np.empty(0, np.int64), 0
+        records = 0 if columns is None else len(columns)
+        if columns is not None and records:
+            if log_start_ms is None and before is None:
+                log_start_ms = int(columns.ts_log_ms[0])
+            late, falls = self._admit(columns, before or 0)
+        self._progress.advance(name, through_offset, through_log_ms, log_start_ms)
+        end = self._progress.end_bar(self.settings.lateness_ms)
+        if end <= self._next_bar:
+            return Outputs(late=late, records=records, falls=falls)
+        alerts, scores, duplicates, evicted = self._close(end)
+        return Outputs(alerts, scores, late, duplicates, records, falls, evicted)
+
+    def offset(self, name: str) -> int:
+        """Last offset read of an input, -1 for none."""
+        return self._progress.offset(name)
+
+    def through_log_ms(self, name: str) -> int | None:
+        """Log time an input has reached; None before its first record."""
+        return self._progress.floor(name)
+
+    def held_by(self) -> str:
+        """The input that holds bars open: the one whose log has come least far."""
+        return self._progress.held_by()
+
+    @property
+    def log_start_ms(self) -> int | None:
+        """Where baselines begin; None until every input has been heard of."""
+        return self._progress.log_start_ms
+
+    @property
+    def closed_ms(self) -> int:
+        """Event time up to which bars are closed; 0 before the first."""
+        return self._next_bar * BAR_MS
+
+    @property
+    def tracked(self) -> int:
+        """Tokens with state."""
+        return len(self._slots)
+
+    @property
+    def open_episodes(self) -> int:
+        """Episodes open or fading."""
+        return self._n_open
+
+    def universe(self) -> list[tuple[str, int, int]]:
+        """Live tokens with the start of their first and last bar that held a record, in ms."""
+        state = self._slots.state
+        return [
+            (token, int(state["first_bar"][slot]) * BAR_MS, int(state["last_bar"][slot]) * BAR_MS)
+            for token, slot in self._slots.tokens()
+            if state["bar"][slot] > 0
+        ]
+
+    def sweep(self) -> list[tuple[str, int, int]]:
+        """Evict every token that has expired by now; returns their lives. Never shows in alerts."""
+        used = self._slots.used
+        state = self._slots.state[:used]
+        old = (state["bar"] > 0) & (state["ep"] == 0)
+        old &= self._next_bar - 1 - state["bar"] > EXPIRE_BARS
+        old[self._pend["slot"][: self._n]] = False
+        lives = []
+        for slot in np.flatnonzero(old).tolist():
+            row = state[slot]
+            token = self._slots.token(slot)
+            lives.append((token, int(row["first_bar"]) * BAR_MS, int(row["last_bar"]) * BAR_MS))
+            self._slots.free(slot)
+        return lives
+
+    def snapshot(self) -> bytes:
+        """The whole state, records that await their bar included; uncompressed."""
+        return pack_snapshot(
+            progress=self._progress,
+            slots=self._slots,
+            seen=self._seen,
+            pend=self._pend[: self._n],
+            ids=[self._id_of(int(ref)) for ref in self._pend["ref"][: self._n]],
+            next_bar=self._next_bar,
+            fingerprint=self._writer.fingerprint,
+        )
+
+    def restore(self, blob: bytes) -> None:
+        """Take over a snapshot of an engine with the same settings, model and inputs.
+
+        Raises StateError where it has another layout, fingerprint or set of inputs.
+        """
+        parts = unpack_snapshot(blob, self._writer.fingerprint, self._progress.names)
+        self._progress, self._slots, self._seen = parts.progress, parts.slots, parts.seen
+        self._next_bar = self._swept = parts.next_bar
+        self._n = len(parts.pend)
+        self._scratch(max(self._n, 1024))
+        self._pend = _grown(parts.pend, 1024)
+        self._pend["ref"][: self._n] = np.arange(self._n)
+        self._ref = self._n
+        self._ids.clear()
+        if self._n:
+            last = int(self._pend["bar"][: self._n].max())
+            self._ids.append((0, last, [text or "" for text in parts.ids]))
+        self._open = np.flatnonzero(self._slots.state["ep"]).astype(np.int32)
+        self._n_open = len(self._open)
+
+    def _admit(self, columns: Columns, through: int) -> tuple[NDArray[np.int64], int]:
+        n = len(columns)
+        slots = self._slots.of(columns.tokens)
+        self._pend = _grown(self._pend, self._n + n, self._n)
+        late = np.empty(n, np.int64)
+        self._n, n_late, falls, last_bar = intake.admit(
+            slots, columns.token, columns.kind, columns.aux, columns.ts_event_ms,
+            columns.ts_log_ms, columns.order, columns.id, columns.who, columns.a, columns.b,
+            columns.c, through, self.settings.lateness_ms, self.settings.backfill_limit_ms,
+            self._ref, self._pend, self._n, late,
+        )  # fmt: skip
+        if columns.ids is not None:
+            self._ids.append((self._ref, last_bar, columns.ids))
+        self._ref = (self._ref + n) & intake.REF_MASK
+        return late[:n_late], falls
+
+    def _close(
+        self, end: int
+    ) -> tuple[list[Alert], ScoreRows | None, int, list[tuple[str, int, int]]]:
+        slots = self._slots
+        if len(self._keys) < self._n or len(self._cnt) < len(slots.state):
+            self._scratch(max(self._n, len(self._keys)))
+        if len(self._rest) < self._n:
+            self._rest = np.empty(len(self._pend), REC)
+        shift = max(self._n, 1).bit_length()
+        m, left = intake.split(self._pend, self._n, end, shift, self._rest, self._keys)
+        self._keys[:m].sort()
+        intake.settle_ties(self._pend, self._keys, m, shift, slots.state)
+        kept = self._seen.keep_first(self._pend, self._keys, m, shift, slots.state)
+        if len(self._open) < len(slots.state):
+            self._open = _grown(self._open, len(slots.state), self._n_open)
+        due = intake.by_token(
+            self._pend, self._keys, kept, shift, self._cnt, self._touched, self._start,
+            self._ready, self._open, self._n_open,
+        )  # fmt: skip
+        model = self.model
+        n_scores, n_alerts, n_lives, self._n_open, *out = run(
+            slots.state, slots.keys, self._ready, self._touched, self._start, due, end,
+            self._progress.log_start_ms or 0, self._knobs, model.feat, model.thr,
+            model.missing_left, model.leaf, model.base, self._mode, self._open, self._lives,
+            *self._out, self.stats,
+        )  # fmt: skip
+        self._out, self._lives = tuple(out[:-1]), out[-1]
+        alerts = self._alerts(n_alerts)
+        scores = self._scores(n_scores) if self._mode != SCORE_NONE else None
+        evicted = [
+            (slots.token(slot), first * BAR_MS, last * BAR_MS)
+            for slot, first, last in self._lives[:n_lives].tolist()
+        ]
+        self._pend, self._rest, self._n = self._rest, self._pend, left
+        self._next_bar = end
+        while self._ids and self._ids[0][1] < end:
+            self._ids.popleft()
+        if end - self._swept >= SWEEP_BARS:
+            self._swept = end
+            evicted += self.sweep()
+        return alerts, scores, m - kept, evicted
+
+    def _alerts(self, n: int) -> list[Alert]:
+        _, _, _, ints, features, means, deviations = self._out
+        alerts = [
+            self._writer.write(
+                self._slots.token(int(ints[i, 1])),
+                ints[i],
+                features[i],
+                means[i],
+                deviations[i],
+                self._id_of,
+            )
+            for i in range(n)
+        ]
+        return sorted(alerts, key=lambda a: (a.ts_bar_end_ms, a.token, a.sequence))
+
+    def _scores(self, n: int) -> ScoreRows:
+        key, logit, features, *_ = self._out
+        tokens = [self._slots.token(slot) for slot in key[:n, 1].tolist()]
+        rank = {token: i for i, token in enumerate(sorted(set(tokens)))}
+        order = np.lexsort((np.array([rank[t] for t in tokens], np.int64), key[:n, 0]))
+        return ScoreRows(
+            [tokens[i] for i in order.tolist()],
+            (key[order, 0] + 1) * BAR_MS,
+            logit[order],
+            features[order],
+        )
+
+    def _id_of(self, ref: int) -> str | None:
+        for first, _, ids in self._ids:
+            at = (ref - first) & intake.REF_MASK
+            if at < len(ids):
+                return str(ids[at])
+        return None
+
+    def _scratch(self, n: int) -> None:
+        """Buffers that hold nothing between pushes."""
+        capacity = len(self._slots.state)
+        n = max(n, 1024)
+        self._keys = np.empty(n, np.int64)
+        self._ready = np.empty(n, REC)
+        self._rest = np.empty(len(self._pend), REC)
+        self._touched = np.empty(n + capacity, np.int32)
+        self._start = np.empty(n + capacity + 1, np.int64)
+        self._cnt = np.zeros(capacity, np.int64)
+
+
+def _grown(array: NDArray[np.generic], size: int, keep: int | None = None) -> NDArray[np.generic]:
+    """The array, or a larger one with its first ``keep`` items."""
+    if len(array) >= size:
+        return array
+    keep = len(array) if keep is None else keep
+    out = np.empty(max(size, 2 * len(array)), array.dtype)
+    out[:keep] = array[:keep]
+    return out
+
+
+def _knobs(settings: EngineSettings) -> NDArray[np.int64]:
+    out = np.zeros(ep.N_SETTINGS, np.int64)
+    out[ep.T_LOGIT] = settings.candidate_logit_micro
+    out[ep.T_BARS] = settings.candidate_bars
+    out[ep.T_STEP] = settings.update_step_logit_micro
+    out[ep.T_RISE_Q20] = _log2_q20(settings.update_rise_x)
+    out[ep.T_FADE_PERMILLE] = int(settings.fading_attention_share * 1000 + 0.5)
+    left = max(1.0 - settings.fading_drawdown, 1e-6)
+    out[ep.T_DRAW_Q20] = -_log2_q20(left)
+    out[ep.T_FADE_BARS] = settings.fading_bars
+    out[ep.T_MIN_AGE] = settings.min_fading_age_bars
+    out[ep.T_CLOSE_PERMILLE] = int(settings.closed_attention_share * 1000 + 0.5)
+    out[ep.T_CLOSE_BARS] = settings.closed_bars
+    out[ep.T_REFRACTORY] = settings.refractory_bars
+    out[ep.T_AUTHORS] = settings.min_authors
+    out[ep.T_TRADERS] = settings.min_traders
+    return out
+
+
+def _log2_q20(ratio: float) -> int:
+    micro = 1_000_000
+    return int(log2_q20(max(int(ratio * micro + 0.5), 1)) - log2_q20(micro))

@@ -1,0 +1,1 @@
+"""The scalar kernels of the engine, one concern a module; numba compiles and inlines them."""

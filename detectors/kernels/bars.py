@@ -1,0 +1,155 @@
+"""One bar's records of one token, in canonical order, folded into its state."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.jit import jit
+from detectors.kernels.maths import MONEY_MAX, log2_price
+from detectors.layout import BAR_MS, INFO, LATE, LP_RING, MENTION, SHORT, TEXTS, TICK
+from schemas.platforms import N_PLATFORMS
+
+TEXT_BARS = 720  # a text is remembered for an hour
+COUNT_MAX = 1 << 30
+
+
+@jit
+def is_copy(s, text, b):
+    """Whether a post of this text was seen within the hour; learns the text if not."""
+    if text == 0:
+        return False
+    texts = s["texts"]
+    bars = s["text_bars"]
+    for y in range(TEXTS):
+        if texts[y] == text and b - np.int64(bars[y]) <= TEXT_BARS:
+            bars[y] = b
+            return True
+    texts[s["text_at"]] = text
+    bars[s["text_at"]] = b
+    s["text_at"] = (s["text_at"] + 1) % TEXTS
+    return False
+
+
+@jit
+def set_bit(bits, who):
+    """Add a hash to a 256-bit set."""
+    bit = who & 255
+    bits[bit >> 5] = np.int64(bits[bit >> 5]) | (np.int64(1) << (bit & 31))
+
+
+@jit
+def take_info(s, r):
+    """Facts about the token; unknown ones leave what is known."""
+    if r["a"] >= 0:
+        s["created_ms"] = r["a"]
+    if r["b"] >= 0:
+        s["supply"] = r["b"]
+
+
+@jit
+def take_price(s, r, b):
+    """The newest trade's price holds: an older one never replaces it."""
+    if r["t"] < s["price_ms"]:
+        return
+    s["price_ms"] = r["t"]
+    s["price"] = r["a"]
+    if r["c"] >= 0:
+        s["liquidity"] = r["c"]
+    s["log_price"] = log2_price(r["a"])
+    s["lp"][b % LP_RING] = s["log_price"]
+
+
+@jit
+def fill_bar(s, b, ready, p, q, evidence):
+    """Fold the records ``ready[p:q]``, all of bar b. ``evidence`` gets up to three refs."""
+    k = b % SHORT
+    w4 = s["w4"][k]
+    w8 = s["w8"][k]
+    plat = s["wplat"][k]
+    authors = s["wauthors"][k]
+    traders = s["wtraders"][k]
+    for j in range(8):
+        authors[j] = 0
+        traders[j] = 0
+    for j in range(N_PLATFORMS):
+        plat[j] = 0
+    mentions = np.int64(0)
+    trades = np.int64(0)
+    copies = np.int64(0)
+    rush = np.int64(0)
+    n_buys = np.int64(0)
+    late = np.int64(0)
+    reach = np.int64(0)
+    buys = np.int64(0)
+    sells = np.int64(0)
+    n_evidence = 0
+    last_who = np.int64(-1)
+    last_ms = np.int64(-1)
+    fills = 0
+    for x in range(p, q):
+        r = ready[x]
+        kind = r["kind"]
+        who = np.int64(r["who"])
+        if kind == MENTION:
+            mentions += 1
+            reach += r["b"]
+            f = r["aux"] % N_PLATFORMS
+            plat[f] = min(np.int64(plat[f]) + 1, 65535)
+            if is_copy(s, r["a"], b):
+                copies += 1
+            else:
+                set_bit(authors, who)
+                set_bit(s["mauthors"], who)
+            if n_evidence < 3:
+                evidence[n_evidence] = r["ref"]
+                n_evidence += 1
+        elif kind == TICK:
+            trades += 1
+            set_bit(traders, who)
+            set_bit(s["mtraders"], who)
+            if r["aux"] == 0:
+                buys = min(buys + r["b"], MONEY_MAX)
+                n_buys += 1
+                # fills of one buyer and millisecond are one order: more than one is a rush
+                if who == last_who and r["t"] == last_ms:
+                    fills += 1
+                    rush += 2 if fills == 2 else 1
+                else:
+                    last_who = who
+                    last_ms = np.int64(r["t"])
+                    fills = 1
+            else:
+                sells = min(sells + r["b"], MONEY_MAX)
+            take_price(s, r, b)
+        elif kind == INFO:
+            take_info(s, r)
+        else:
+            late += 1
+            if kind == TICK + LATE:
+                take_price(s, r, b)
+    if n_evidence < 3:
+        for x in range(p, q):
+            if ready[x]["kind"] == TICK and n_evidence < 3:
+                evidence[n_evidence] = ready[x]["ref"]
+                n_evidence += 1
+    w4[0] = b
+    w4[1] = min(mentions, COUNT_MAX)
+    w4[2] = min(trades, COUNT_MAX)
+    w4[3] = min(copies, COUNT_MAX)
+    w4[4] = min(rush, COUNT_MAX)
+    w4[5] = min(n_buys, COUNT_MAX)
+    w4[6] = min(late, COUNT_MAX)
+    w4[7] = 0
+    w8[0] = min(reach, MONEY_MAX)
+    w8[1] = buys
+    w8[2] = sells
+    macc = s["macc"]
+    macc[0] += mentions
+    macc[1] += trades
+    macc[2] = min(macc[2] + buys, MONEY_MAX)
+    macc[3] = min(macc[3] + sells, MONEY_MAX)
+    qacc = s["qacc"]
+    qacc[0] += mentions
+    qacc[1] += trades
+    qacc[2] = min(qacc[2] + buys + sells, MONEY_MAX)
+    s["last_bar"] = b

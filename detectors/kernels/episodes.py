@@ -1,0 +1,124 @@
+"""Hysteresis: scores become one episode a burst, and an episode a handful of alerts.
+
+    none --candidate--> open --fading--> fading --closed--> none (refractory)
+                         ^----update-------'
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.jit import jit
+from detectors.layout import NO_PRICE, ONSET_GAP_BARS, SHORT
+
+NONE, CANDIDATE, UPDATE, FADING, CLOSED = 0, 1, 2, 3, 4
+OPEN_STATE, FADING_STATE = 1, 2
+
+# places in the vector of settings
+(
+    T_LOGIT,
+    T_BARS,
+    T_STEP,
+    T_RISE_Q20,
+    T_FADE_PERMILLE,
+    T_DRAW_Q20,
+    T_FADE_BARS,
+    T_MIN_AGE,
+    T_CLOSE_PERMILLE,
+    T_CLOSE_BARS,
+    T_REFRACTORY,
+    T_AUTHORS,
+    T_TRADERS,
+) = range(13)
+N_SETTINGS = 13
+CROWD = 30  # person-minutes of authors in 15 minutes that make their number worth following
+
+
+@jit
+def note_burst(s, b, then):
+    """Remember where a run of high scores began, and the price of one short window earlier."""
+    if s["hot_last"] < b - ONSET_GAP_BARS:
+        s["hot_bar"] = b
+        s["hot_log_price"] = then
+    elif s["hot_log_price"] == NO_PRICE:
+        s["hot_log_price"] = then
+    s["hot_last"] = b
+
+
+@jit
+def attention_permille(s, authors, traders):
+    """Attention of the long window as a share of the episode's peak, in thousandths.
+
+    Authors are followed where there was a crowd of them, else traders.
+    """
+    if s["ep_peak_authors"] >= CROWD:
+        return authors * 1000 // s["ep_peak_authors"]
+    if s["ep_peak_traders"] > 0:
+        return traders * 1000 // s["ep_peak_traders"]
+    return np.int64(1000)
+
+
+@jit
+def maybe_open(s, b, logit, authors_60s, traders_60s, late, on_time, p):
+    """Whether an episode opens with this bar."""
+    if logit < p[T_LOGIT]:
+        s["run"] = 0
+        return NONE
+    if s["run_last"] < b - SHORT:
+        s["run"] = 0
+    s["run"] += 1
+    s["run_last"] = b
+    crowd = authors_60s >= p[T_AUTHORS] or traders_60s >= p[T_TRADERS]
+    rested = s["ep_end"] < 0 or b - s["ep_end"] > p[T_REFRACTORY]
+    if s["run"] < p[T_BARS] or not crowd or not rested:
+        return NONE
+    if s["log_price"] == NO_PRICE or late > on_time:
+        return NONE
+    s["ep"] = OPEN_STATE
+    s["ep_seq"] = 0
+    s["ep_start"] = b
+    s["ep_low"] = 0
+    s["ep_sent"] = logit
+    s["ep_sent_log_price"] = s["log_price"]
+    s["ep_peak_log_price"] = s["log_price"]
+    s["ep_peak_authors"] = 0
+    s["ep_peak_traders"] = 0
+    return CANDIDATE
+
+
+@jit
+def follow(s, b, logit, authors, traders, p):
+    """One bar of an open or fading episode. Returns the kind of alert it calls for."""
+    s["ep_peak_authors"] = max(s["ep_peak_authors"], authors)
+    s["ep_peak_traders"] = max(s["ep_peak_traders"], traders)
+    price = np.int64(s["log_price"])
+    if price > s["ep_peak_log_price"]:
+        s["ep_peak_log_price"] = price
+    share = attention_permille(s, authors, traders)
+    fallen = np.int64(s["ep_peak_log_price"]) - price
+    told = np.int64(s["ep_sent_log_price"])
+    news = logit >= s["ep_sent"] + p[T_STEP] or price >= told + p[T_RISE_Q20]
+    kind = NONE
+    if s["ep"] == OPEN_STATE:
+        low = share <= p[T_FADE_PERMILLE] or fallen >= p[T_DRAW_Q20]
+        s["ep_low"] = np.int64(s["ep_low"]) + 1 if low else 0
+        if s["ep_low"] >= p[T_FADE_BARS] and b - s["ep_start"] >= p[T_MIN_AGE]:
+            s["ep"] = FADING_STATE
+            s["ep_fade_bar"] = b
+            kind = FADING
+        elif news:
+            kind = UPDATE
+    elif b - s["ep_fade_bar"] >= p[T_CLOSE_BARS] or share <= p[T_CLOSE_PERMILLE]:
+        s["ep"] = 0
+        s["ep_end"] = b
+        s["run"] = 0
+        kind = CLOSED
+    elif price > told + p[T_RISE_Q20] and price >= s["ep_peak_log_price"]:
+        s["ep"] = OPEN_STATE
+        s["ep_low"] = 0
+        kind = UPDATE
+    if kind != NONE:
+        s["ep_seq"] += 1
+        s["ep_sent"] = max(s["ep_sent"], logit)
+        s["ep_sent_log_price"] = max(told, price)
+    return kind

@@ -1,0 +1,251 @@
+"""The feature vector of the windows that end with one bar, and the baselines behind it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from detectors.jit import jit
+from detectors.kernels.maths import (
+    VOLUME_UNIT,
+    Y_UNIT,
+    deviation,
+    log2_q20,
+    popcount32,
+    stabilise,
+    stabilise_net,
+    zscore,
+)
+from detectors.layout import (
+    BAR_MS,
+    DAY,
+    HOUR,
+    HOUR_RING,
+    LINEAR_COUNTING,
+    LP_RING,
+    M_LOG_PRICE,
+    MIN_MINUTES,
+    MIN_QUARTERS,
+    MINUTE_BARS,
+    NO_PRICE,
+    SHORT,
+    SWELL,
+)
+from schemas.platforms import N_PLATFORMS
+
+RETURN_FLOOR = 30.0  # 2 % a minute, in 1/1024 of a doubling
+Q20 = 1048576.0
+MINUTE_MS = 60_000
+DAY_MINUTES = 1_440
+
+# places in the vector of window counts
+MENTIONS, TRADES, COPIES, RUSH, N_BUYS, LATES, REACH, BUYS, SELLS = range(9)
+AUTHORS, TRADERS, RECENT = 9, 10, 11
+N_COUNTS = 12
+# places in the vector of the long window
+L_MENTIONS, L_TRADES, L_VOLUME, L_AUTHORS, L_TRADERS = range(5)
+
+
+@jit
+def count_short(s, b, n):
+    """Sums over the short window into ``n``; returns whether it holds any mention or trade."""
+    w4 = s["w4"]
+    w8 = s["w8"]
+    for k in range(N_COUNTS):
+        n[k] = 0
+    for k in range(SHORT):
+        bar = np.int64(w4[k, 0])
+        if bar <= b - SHORT:
+            continue
+        for j in range(6):
+            n[j] += w4[k, 1 + j]
+        for j in range(3):
+            n[REACH + j] += w8[k, j]
+        if bar > b - SHORT // 2:
+            n[RECENT] += w4[k, 1]
+    return n[MENTIONS] > 0 or n[TRADES] > 0
+
+
+@jit
+def distinct_short(s, b, sets):
+    """Estimated distinct authors or traders of the short window."""
+    w4 = s["w4"]
+    ones = np.int64(0)
+    for word in range(8):
+        bits = np.int64(0)
+        for k in range(SHORT):
+            if np.int64(w4[k, 0]) > b - SHORT:
+                bits |= np.int64(sets[k, word])
+        ones += popcount32(bits)
+    return LINEAR_COUNTING[ones]
+
+
+@jit
+def count_long(s, n):
+    """Sums over the long window: the minute being filled and the sealed ones before it."""
+    macc = s["macc"]
+    swell = s["swell"]
+    n[L_MENTIONS] = swell[0] + macc[0]
+    n[L_TRADES] = swell[1] + macc[1]
+    n[L_VOLUME] = swell[2] + macc[2] + macc[3]
+    ones = np.int64(0)
+    more = np.int64(0)
+    if macc[0] > 0 or macc[1] > 0:
+        for k in range(8):
+            ones += popcount32(np.int64(s["mauthors"][k]))
+            more += popcount32(np.int64(s["mtraders"][k]))
+    n[L_AUTHORS] = swell[3] + LINEAR_COUNTING[ones]
+    n[L_TRADERS] = swell[4] + LINEAR_COUNTING[more]
+
+
+@jit
+def start_ms(s, log_start_ms):
+    """When the token's history begins: the log's start or, if later, its creation."""
+    created = s["created_ms"]
+    if created < 0:
+        return log_start_ms
+    return max(log_start_ms, min(created, s["first_bar"] * BAR_MS))
+
+
+@jit
+def baseline_minutes(s, start):
+    """Whole minutes of the hour's baseline that lie after the start, 0 to 60."""
+    first = -((-start) // MINUTE_MS)
+    return max(min(s["base_min"] - first + 1, HOUR), 0)
+
+
+@jit
+def baseline_quarters(s, start):
+    """Whole quarter-hours of the day's baseline that lie after the start, 0 to 96."""
+    first = -((-start) // (MINUTE_MS * SWELL))
+    return max(min(s["base_q"] - first + 1, DAY), 0)
+
+
+@jit
+def score_hour(s, k, y, n, floor, f, means, devs):
+    """Feature k: y against the hour's minutes; unknown while the baseline is too short."""
+    if n < MIN_MINUTES:
+        f[k] = math.nan
+        means[k] = math.nan
+        devs[k] = math.nan
+        return
+    total = s["hsum"][k]
+    squares = s["hsq"][k]
+    f[k] = zscore(y, n, total, squares, floor)
+    means[k] = float(total) / float(n)
+    devs[k] = deviation(n, total, squares, floor)
+
+
+@jit
+def score_day(s, k, y, n, f, means, devs):
+    """Feature 7 + k: y against the day's quarter-hours."""
+    if n < MIN_QUARTERS:
+        f[7 + k] = math.nan
+        means[7 + k] = math.nan
+        devs[7 + k] = math.nan
+        return
+    total = s["qsum"][k]
+    squares = s["qsq"][k]
+    f[7 + k] = zscore(y, n, total, squares, Y_UNIT)
+    means[7 + k] = float(total) / float(n)
+    devs[7 + k] = deviation(n, total, squares, Y_UNIT)
+
+
+@jit
+def change(now, then):
+    """Log2 price change in doublings; unknown where either price is."""
+    if now == NO_PRICE or then == NO_PRICE:
+        return math.nan
+    return float(now - then) / Q20
+
+
+@jit
+def features(s, b, n, long, log_start_ms, f, means, devs):
+    """Fill the vector ``f`` for windows ending with bar b, from counts ``n`` and ``long``.
+
+    ``means`` and ``devs`` explain the z-scores, in 1/1024. Returns the baselines' lengths.
+    """
+    n[AUTHORS] = 0
+    n[TRADERS] = 0
+    if n[MENTIONS] > 0:
+        n[AUTHORS] = distinct_short(s, b, s["wauthors"])
+    if n[TRADES] > 0:
+        n[TRADERS] = distinct_short(s, b, s["wtraders"])
+    start = start_ms(s, log_start_ms)
+    minutes = baseline_minutes(s, start)
+    quarters = baseline_quarters(s, start)
+    volume = n[BUYS] + n[SELLS]
+    score_hour(s, 0, stabilise(float(n[MENTIONS])), minutes, Y_UNIT, f, means, devs)
+    score_hour(s, 1, stabilise(float(n[AUTHORS])), minutes, Y_UNIT, f, means, devs)
+    score_hour(s, 2, stabilise(float(n[TRADES])), minutes, Y_UNIT, f, means, devs)
+    score_hour(s, 3, stabilise(float(n[TRADERS])), minutes, Y_UNIT, f, means, devs)
+    score_hour(s, 4, stabilise(float(volume) / VOLUME_UNIT), minutes, Y_UNIT, f, means, devs)
+    score_hour(s, 5, stabilise_net(n[BUYS], n[SELLS]), minutes, Y_UNIT, f, means, devs)
+    lp = s["lp"]
+    now = np.int64(lp[b % LP_RING])
+    then = np.int64(lp[(b - SHORT) % LP_RING])
+    if now == NO_PRICE or then == NO_PRICE:
+        score_hour(s, 6, 0, 0, RETURN_FLOOR, f, means, devs)
+    else:
+        score_hour(s, 6, (now - then) >> 10, minutes, RETURN_FLOOR, f, means, devs)
+    score_day(s, 0, stabilise(float(long[L_MENTIONS])), quarters, f, means, devs)
+    score_day(s, 1, stabilise(float(long[L_TRADES])), quarters, f, means, devs)
+    score_day(s, 2, stabilise(float(long[L_VOLUME]) / VOLUME_UNIT), quarters, f, means, devs)
+    f[10] = float(n[MENTIONS])
+    f[11] = float(n[AUTHORS])
+    f[12] = float(n[TRADES])
+    f[13] = float(n[TRADERS])
+    f[14] = float(log2_q20(1 + volume // 1_000_000)) / Q20
+    crowd_features(s, b, n, f)
+    hour = s["hour_ring"]
+    f[24] = change(now, np.int64(hour[(s["cur_min"] - 5) % HOUR_RING, M_LOG_PRICE]))
+    f[25] = change(now, np.int64(hour[(s["cur_min"] - HOUR) % HOUR_RING, M_LOG_PRICE]))
+    f[26] = float(long[L_MENTIONS])
+    f[27] = float(long[L_TRADERS])
+    f[28] = math.nan
+    if s["created_ms"] >= 0:
+        age = (b * BAR_MS - s["created_ms"]) // MINUTE_MS
+        f[28] = float(max(min(age, DAY_MINUTES), 0))
+    on_time = n[MENTIONS] + n[TRADES]
+    f[30] = float(n[LATES]) / float(max(on_time + n[LATES], 1))
+    f[31] = math.nan
+    if now != NO_PRICE and s["supply"] > 0:
+        f[31] = float(now + log2_q20(s["supply"])) / Q20
+    return minutes, quarters
+
+
+@jit
+def crowd_features(s, b, n, f):
+    """Who speaks and who trades in the short window: ratios, unknown without a denominator."""
+    for k in range(15, 24):
+        f[k] = math.nan
+    f[29] = math.nan
+    if n[MENTIONS] > 0:
+        m = float(n[MENTIONS])
+        f[15] = float(n[AUTHORS]) / m
+        f[16] = float(n[COPIES]) / m
+        w4 = s["w4"]
+        plat = s["wplat"]
+        top = np.int64(0)
+        some = 0
+        for j in range(N_PLATFORMS):
+            count = np.int64(0)
+            for k in range(SHORT):
+                if np.int64(w4[k, 0]) > b - SHORT:
+                    count += plat[k, j]
+            if count > 0:
+                some += 1
+            top = max(top, count)
+        f[17] = float(some)
+        f[18] = float(top) / m
+        f[19] = float(log2_q20(1 + n[REACH] // n[MENTIONS])) / Q20
+        f[29] = float(2 * n[RECENT] - n[MENTIONS]) / math.sqrt(m)
+    if n[TRADES] > 0:
+        t = float(n[TRADES])
+        volume = n[BUYS] + n[SELLS]
+        f[20] = float(n[BUYS]) / float(max(volume, 1))
+        f[21] = float(n[RUSH]) / t
+        if s["liquidity"] > 0:
+            f[22] = float(volume) / float(s["liquidity"])
+        f[23] = t / float(max(n[TRADERS], 1))

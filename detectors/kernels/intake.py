@@ -1,0 +1,243 @@
+"""Records into the hold-back buffer, and out of it in canonical order once their bar closes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.jit import jit
+from detectors.layout import BAR_MS, INFO, LATE
+
+VALUE_MAX = 1_000_000_000_000_000  # micro-USD a fill: one billion dollars
+REF_MASK = (1 << 31) - 1
+
+
+@jit
+def admit(
+    slots, token, kind, aux, ts_event, ts_log, order, ids, who, a, b, c,
+    through, lateness, backfill, first_ref, pend, n, late,
+):
+    """Append records to ``pend`` from row n on, each in the bar its own two times decide.
+
+    Log times never fall within an input: ``through`` is the highest so far. Returns (n, too late,
+    log clock falls, last bar); ``late`` receives the rows beyond the backfill limit.
+    """
+    n_late = 0
+    last_bar = np.int64(0)
+    falls = 0
+    for i in range(token.shape[0]):
+        log = ts_log[i]
+        if log < through:
+            falls += 1
+            log = through
+        through = log
+        delay = log - ts_event[i]
+        if delay > backfill:
+            late[n_late] = i
+            n_late += 1
+            continue
+        t = min(ts_event[i], log)
+        k = np.int64(kind[i])
+        if delay > lateness:
+            bar = (log - lateness) // BAR_MS
+            if k != INFO:
+                k += LATE
+        else:
+            bar = t // BAR_MS
+        last_bar = max(last_bar, bar)
+        r = pend[n]
+        r["slot"] = slots[token[i]]
+        r["bar"] = bar
+        r["ref"] = (first_ref + i) & REF_MASK
+        r["kind"] = k
+        r["aux"] = aux[i]
+        r["pad"] = 0
+        r["t"] = t
+        r["order"] = order[i]
+        r["id"] = ids[i]
+        r["who"] = who[i]
+        r["a"] = a[i]
+        r["b"] = min(b[i], VALUE_MAX)
+        r["c"] = c[i]
+        n += 1
+    return n, n_late, falls, last_bar
+
+
+@jit
+def sort_time(r):
+    """When a record is taken within the log: late ones come last in their bar."""
+    if r["kind"] >= LATE:
+        return (np.int64(r["bar"]) + 1) * BAR_MS - 1
+    return np.int64(r["t"])
+
+
+@jit
+def split(pend, n, end_bar, shift, rest, keys):
+    """Records of bars before ``end_bar`` become sort keys (time, row); others move to ``rest``."""
+    m = 0
+    k = 0
+    base = np.int64(end_bar) * BAR_MS
+    for i in range(n):
+        r = pend[i]
+        if r["bar"] < end_bar:
+            base = min(base, sort_time(r))
+    for i in range(n):
+        r = pend[i]
+        if r["bar"] < end_bar:
+            keys[m] = ((sort_time(r) - base) << shift) | i
+            m += 1
+        else:
+            rest[k] = r
+            k += 1
+    return m, k
+
+
+@jit
+def before(x, kx, y, ky):
+    """Whether record x comes before y of the same time; kx, ky are their tokens' hashes."""
+    if kx != ky:
+        return kx < ky
+    if x["kind"] != y["kind"]:
+        return x["kind"] < y["kind"]
+    if x["t"] != y["t"]:
+        return x["t"] < y["t"]
+    if x["order"] != y["order"]:
+        return x["order"] < y["order"]
+    if x["id"] != y["id"]:
+        return x["id"] < y["id"]
+    if x["who"] != y["who"]:
+        return x["who"] < y["who"]
+    if x["a"] != y["a"]:
+        return x["a"] < y["a"]
+    if x["b"] != y["b"]:
+        return x["b"] < y["b"]
+    if x["c"] != y["c"]:
+        return x["c"] < y["c"]
+    return x["aux"] < y["aux"]
+
+
+@jit
+def settle_ties(pend, keys, m, shift, state):
+    """Order records of one millisecond by content, never by arrival. keys are sorted by time."""
+    mask = (np.int64(1) << shift) - 1
+    lo = 0
+    for j in range(1, m + 1):
+        if j < m and keys[j] >> shift == keys[lo] >> shift:
+            continue
+        for p in range(lo + 1, j):
+            key = keys[p]
+            x = pend[key & mask]
+            kx = state[x["slot"]]["key"]
+            q = p
+            while q > lo:
+                y = pend[keys[q - 1] & mask]
+                if not before(x, kx, y, state[y["slot"]]["key"]):
+                    break
+                keys[q] = keys[q - 1]
+                q -= 1
+            keys[q] = key
+        lo = j
+
+
+@jit
+def drop_seen(pend, keys, m, at, kept, shift, state, seen_key, seen_bar, counts, limit_bars):
+    """Keep the first record of each (token, kind, id) within ``limit_bars``, in canonical order.
+
+    Two generations of a hash set, each covering ``limit_bars`` bars, rotate with event time;
+    ``counts`` is (generation, entries of it, entries of the one before). Continues at key ``at``
+    and stops early, so that the caller can enlarge the sets, when one is half full. Returns
+    (next key, kept).
+    """
+    mask = (np.int64(1) << shift) - 1
+    size = seen_key.shape[1]
+    while at < m:
+        r = pend[keys[at] & mask]
+        bar = np.int64(r["bar"])
+        epoch = bar // limit_bars
+        if epoch != counts[0]:
+            if epoch == counts[0] + 1:
+                counts[2] = counts[1]
+            else:
+                seen_key[(epoch + 1) & 1, :] = 0
+                counts[2] = 0
+            seen_key[epoch & 1, :] = 0
+            counts[0] = epoch
+            counts[1] = 0
+        if 2 * counts[1] >= size:
+            break
+        key = (np.int64(r["id"]) ^ state[r["slot"]]["key"] ^ (np.int64(r["kind"]) & 3)) | 1
+        found = False
+        for age in range(2):
+            g = (epoch + age) & 1
+            h = (key >> 1) & (size - 1)
+            while seen_key[g, h] != 0 and seen_key[g, h] != key:
+                h = (h + 1) & (size - 1)
+            if seen_key[g, h] == key and bar - seen_bar[g, h] <= limit_bars:
+                found = True
+                break
+        if not found:
+            g = epoch & 1
+            h = (key >> 1) & (size - 1)
+            while seen_key[g, h] != 0 and seen_key[g, h] != key:
+                h = (h + 1) & (size - 1)
+            if seen_key[g, h] == 0:
+                seen_key[g, h] = key
+                counts[1] += 1
+            seen_bar[g, h] = bar
+            keys[kept] = keys[at]
+            kept += 1
+        at += 1
+    return at, kept
+
+
+@jit
+def rehash(old_key, old_bar, new_key, new_bar):
+    """Move both generations into larger sets."""
+    size = new_key.shape[1]
+    for g in range(2):
+        for i in range(old_key.shape[1]):
+            key = old_key[g, i]
+            if key != 0:
+                h = (key >> 1) & (size - 1)
+                while new_key[g, h] != 0:
+                    h = (h + 1) & (size - 1)
+                new_key[g, h] = key
+                new_bar[g, h] = old_bar[g, i]
+
+
+@jit
+def by_token(pend, keys, m, shift, cnt, touched, start, ready, episodes, n_open):
+    """Stable scatter of ordered records to token-major; cost does not depend on tracked tokens.
+
+    The records themselves move, not an index: reading them is then sequential. Tokens with an
+    open episode are due too, with no records where they had none. Returns the due tokens' number.
+    """
+    mask = (np.int64(1) << shift) - 1
+    due = 0
+    for j in range(m):
+        t = pend[keys[j] & mask]["slot"]
+        if cnt[t] == 0:
+            touched[due] = t
+            due += 1
+        cnt[t] += 1
+    at = 0
+    for j in range(due):
+        t = touched[j]
+        start[j] = at
+        size = cnt[t]
+        cnt[t] = at
+        at += size
+    for j in range(m):
+        i = keys[j] & mask
+        t = pend[i]["slot"]
+        ready[cnt[t]] = pend[i]
+        cnt[t] += 1
+    start[due] = at
+    for j in range(n_open):
+        t = episodes[j]
+        if cnt[t] == 0:
+            touched[due] = t
+            due += 1
+            start[due] = at
+    for j in range(due):
+        cnt[touched[j]] = 0
+    return due

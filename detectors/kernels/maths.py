@@ -1,0 +1,107 @@
+"""Arithmetic with the same bits everywhere: only + - * / and sqrt, integers in and out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from detectors.jit import jit
+from detectors.layout import LINEAR_COUNTING, LOG2_OF_TEN
+
+Y_MAX = 1 << 24  # keeps 96 squares times 96 below 2**62
+Y_UNIT = 1024.0
+_Y_ZERO = 1254  # floor(2048 * sqrt(3/8) + 0.5)
+VOLUME_UNIT = 50_000_000.0  # micro-USD: a 50-dollar trade counts as one event
+MONEY_MAX = 1 << 60
+
+
+@jit
+def stabilise(events):
+    """Variance-stabilised count, less its value at zero, in 1/1024.
+
+    ``2 sqrt(n + 3/8)``: its deviation is 1 for a Poisson count (Anscombe 1948, Biometrika 35).
+
+    >>> stabilise(0.0), stabilise(1.0), stabilise(100.0)
+    (0, 1147, 19264)
+    """
+    y = math.floor(2048.0 * math.sqrt(events + 0.375) + 0.5) - _Y_ZERO
+    return np.int64(min(y, Y_MAX))
+
+
+@jit
+def stabilise_net(buys, sells):
+    """Signed stabilised difference of two amounts in micro-USD.
+
+    >>> stabilise_net(100_000_000, 0), stabilise_net(0, 100_000_000)
+    (1902, -1902)
+    """
+    if buys >= sells:
+        return stabilise(float(buys - sells) / VOLUME_UNIT)
+    return -stabilise(float(sells - buys) / VOLUME_UNIT)
+
+
+@jit
+def zscore(y, n, total, squares, floor):
+    """Score of y against n values given by exact sums; their units are 1/1024.
+
+    ``(y - m) / sqrt(s**2 + floor**2)``, with m and s (population) of the baseline: one post in a
+    silent hour is no burst. n is at least 1.
+    """
+    mean = float(y * n - total) / float(n)
+    return mean / deviation(n, total, squares, floor)
+
+
+@jit
+def deviation(n, total, squares, floor):
+    """The divisor of ``zscore``: baseline deviation and floor, in the units of y."""
+    var = float(n * squares - total * total) / float(n * n)
+    return math.sqrt(var + floor * floor)
+
+
+@jit
+def log2_q20(value):
+    """log2 of a positive integer in 2**-20.
+
+    >>> log2_q20(1), log2_q20(8), log2_q20(10)
+    (0, 3145728, 3483294)
+    """
+    m, e = math.frexp(float(value))
+    s = (m - 0.7071067811865476) / (m + 0.7071067811865476)
+    q = s * s
+    y = 1.0 + q * (1 / 3 + q * (1 / 5 + q * (1 / 7 + q * (1 / 9 + q * (1 / 11 + q / 13)))))
+    x = (2.8853900817779268 * s) * y + (e - 0.5)
+    return np.int64(math.floor(x * 1048576.0 + 0.5))
+
+
+@jit
+def log2_price(packed):
+    """log2 of a packed price in US dollars, in 2**-20.
+
+    >>> log2_price((5 << 8) | 127)  # 0.5
+    -1048576
+    """
+    return log2_q20(packed >> 8) + LOG2_OF_TEN[packed & 255]
+
+
+@jit
+def popcount32(x):
+    """Ones among the low 32 bits of a non-negative integer.
+
+    >>> popcount32(0), popcount32(0xFFFFFFFF), popcount32(0b1011)
+    (0, 32, 3)
+    """
+    x = x - ((x >> 1) & 0x55555555)
+    x = (x & 0x33333333) + ((x >> 2) & 0x33333333)
+    x = (x + (x >> 4)) & 0x0F0F0F0F
+    x = x + (x >> 8)
+    return (x + (x >> 16)) & 63
+
+
+@jit
+def distinct(bits):
+    """Estimated distinct values behind one 256-bit set (8 words): exact for a handful."""
+    ones = np.int64(0)
+    for k in range(8):
+        ones += popcount32(np.int64(bits[k]))
+    return LINEAR_COUNTING[ones]

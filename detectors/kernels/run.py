@@ -1,0 +1,235 @@
+"""The walk over due tokens and their bars: the whole detector, in one compiled call."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from detectors.jit import jit
+from detectors.kernels.bars import fill_bar
+from detectors.kernels.episodes import (
+    CANDIDATE,
+    NONE,
+    attention_permille,
+    follow,
+    maybe_open,
+    note_burst,
+)
+from detectors.kernels.features import (
+    AUTHORS,
+    L_AUTHORS,
+    L_TRADERS,
+    LATES,
+    MENTIONS,
+    N_COUNTS,
+    TRADERS,
+    TRADES,
+    count_long,
+    count_short,
+    features,
+)
+from detectors.kernels.trees import logit_micro
+from detectors.kernels.windows import advance, begin
+from detectors.layout import (
+    EXPIRE_BARS,
+    HOUR,
+    HOUR_RING,
+    LP_RING,
+    M_LOG_PRICE,
+    N_ALERT_INTS,
+    N_FEATURES,
+    N_Z,
+    NO_PRICE,
+    SHORT,
+)
+
+HOT = 3.0
+FEW = 3
+NO_MOVE = -(1 << 62)
+SCORE_NONE, SCORE_GATED, SCORE_ALL = 0, 1, 2
+
+
+@jit
+def is_hot(f, n):
+    """The gate before the trees: some score runs high, or there is no baseline yet."""
+    if n[MENTIONS] < FEW and n[TRADES] < FEW:
+        return False
+    if math.isnan(f[0]):
+        return True
+    for k in range(N_Z):
+        if f[k] >= HOT:
+            return True
+    return False
+
+
+@jit
+def moved(now, then):
+    """Log2 price change in 2**-20, NO_MOVE where unknown."""
+    if now == NO_PRICE or then == NO_PRICE:
+        return NO_MOVE
+    return now - then
+
+
+@jit
+def write_alert(row, s, b, slot, kind, logit, n, long, minutes, quarters, evidence):
+    """All integers an alert is made of, in the order of ``ALERT_INTS``."""
+    now = np.int64(s["log_price"])
+    row[0] = b
+    row[1] = slot
+    row[2] = kind
+    row[3] = s["ep_seq"]
+    row[4] = s["ep_start"]
+    row[5] = logit
+    row[6] = s["price"]
+    row[7] = s["price_ms"]
+    row[8] = s["liquidity"]
+    row[9] = s["supply"]
+    row[10] = moved(now, np.int64(s["hot_log_price"]))
+    hour = s["hour_ring"]
+    row[11] = moved(now, np.int64(hour[(s["cur_min"] - HOUR) % HOUR_RING, M_LOG_PRICE]))
+    row[12] = moved(now, np.int64(s["ep_peak_log_price"]))
+    row[13] = attention_permille(s, long[L_AUTHORS], long[L_TRADERS])
+    row[14] = max(s["ep_peak_authors"], s["ep_peak_traders"])
+    row[15] = n[MENTIONS]
+    row[16] = n[AUTHORS]
+    row[17] = n[TRADES]
+    row[18] = n[TRADERS]
+    row[19] = n[LATES]
+    row[20] = n[MENTIONS] + n[TRADES]
+    row[21] = minutes
+    row[22] = quarters
+    for k in range(3):
+        row[23 + k] = evidence[k]
+
+
+@jit
+def run(
+    state, keys, ready, touched, start, due, end_bar, log_start_ms, settings,
+    feat, thr, missing_left, leaf, base, score_mode, episodes, lives,
+    s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev, stats,
+):
+    """Walk each due token's records, closing bars below ``end_bar``.
+
+    ``keys`` are the slots' token hashes, used when a slot begins anew. Outputs grow as needed and
+    are returned: score rows (bar, slot), alert rows, lives that ended by silence
+    (slot, first bar, last bar).
+    """
+    f = np.empty(N_FEATURES)
+    means = np.empty(N_Z)
+    devs = np.empty(N_Z)
+    n = np.empty(N_COUNTS, np.int64)
+    long = np.empty(5, np.int64)
+    evidence = np.empty(3, np.int64)
+    n_scores = 0
+    n_alerts = 0
+    n_lives = 0
+    n_open = 0
+    for j in range(due):
+        slot = touched[j]
+        s = state[slot]
+        p = start[j]
+        q_all = start[j + 1]
+        while True:
+            if p < q_all:
+                b = np.int64(ready[p]["bar"])
+            elif s["ep"] != 0:
+                b = np.int64(end_bar)
+            else:
+                break
+            if s["ep"] != 0:
+                b = min(b, s["bar"] + 1)  # an open episode is judged every bar
+            if b >= end_bar:
+                break
+            if s["bar"] == 0:
+                begin(s, b, keys[slot])
+            elif s["ep"] == 0 and b - s["bar"] > EXPIRE_BARS:
+                if n_lives == lives.shape[0]:
+                    more = np.empty((2 * n_lives, 3), np.int64)
+                    more[:n_lives] = lives
+                    lives = more
+                lives[n_lives, 0] = slot
+                lives[n_lives, 1] = s["first_bar"]
+                lives[n_lives, 2] = s["last_bar"]
+                n_lives += 1
+                begin(s, b, keys[slot])
+            advance(s, b)
+            for k in range(3):
+                evidence[k] = -1
+            q = p
+            while q < q_all and ready[q]["bar"] == b:
+                q += 1
+            if q > p:
+                fill_bar(s, b, ready, p, q, evidence)
+                p = q
+            s["bar"] = b
+            stats[0] += 1
+            some = count_short(s, b, n)
+            watched = s["ep"] != 0
+            if not watched and score_mode != SCORE_ALL:
+                if not some or (n[MENTIONS] < FEW and n[TRADES] < FEW):
+                    continue
+            count_long(s, long)
+            minutes, quarters = features(s, b, n, long, log_start_ms, f, means, devs)
+            hot = is_hot(f, n)
+            if hot:
+                note_burst(s, b, np.int64(s["lp"][(b - SHORT) % LP_RING]))
+            if not hot and not watched and score_mode != SCORE_ALL:
+                continue
+            stats[1] += 1
+            logit = logit_micro(f, feat, thr, missing_left, leaf, base)
+            kind = NONE
+            if watched:
+                kind = follow(s, b, logit, long[L_AUTHORS], long[L_TRADERS], settings)
+            elif hot:
+                on_time = n[MENTIONS] + n[TRADES]
+                kind = maybe_open(
+                    s, b, logit, n[AUTHORS], n[TRADERS], n[LATES], on_time, settings
+                )
+                if kind == CANDIDATE:
+                    s["ep_peak_authors"] = long[L_AUTHORS]
+                    s["ep_peak_traders"] = long[L_TRADERS]
+            if score_mode == SCORE_ALL or (score_mode == SCORE_GATED and (hot or watched)):
+                if n_scores == s_logit.shape[0]:
+                    k2 = np.empty((2 * n_scores, 2), np.int64)
+                    l2 = np.empty(2 * n_scores, np.int64)
+                    f2 = np.empty((2 * n_scores, N_FEATURES))
+                    k2[:n_scores] = s_key
+                    l2[:n_scores] = s_logit
+                    f2[:n_scores] = s_feat
+                    s_key = k2
+                    s_logit = l2
+                    s_feat = f2
+                s_key[n_scores, 0] = b
+                s_key[n_scores, 1] = slot
+                s_logit[n_scores] = logit
+                s_feat[n_scores] = f
+                n_scores += 1
+            if kind != NONE:
+                if n_alerts == a_int.shape[0]:
+                    i2 = np.empty((2 * n_alerts, N_ALERT_INTS), np.int64)
+                    g2 = np.empty((2 * n_alerts, N_FEATURES))
+                    m2 = np.empty((2 * n_alerts, N_Z))
+                    d2 = np.empty((2 * n_alerts, N_Z))
+                    i2[:n_alerts] = a_int
+                    g2[:n_alerts] = a_feat
+                    m2[:n_alerts] = a_mean
+                    d2[:n_alerts] = a_dev
+                    a_int = i2
+                    a_feat = g2
+                    a_mean = m2
+                    a_dev = d2
+                write_alert(
+                    a_int[n_alerts], s, b, slot, kind, logit, n, long, minutes, quarters, evidence
+                )
+                a_feat[n_alerts] = f
+                a_mean[n_alerts] = means
+                a_dev[n_alerts] = devs
+                n_alerts += 1
+        if s["ep"] != 0:
+            episodes[n_open] = slot
+            n_open += 1
+    return (
+        n_scores, n_alerts, n_lives, n_open,
+        s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev, lives,
+    )

@@ -1,0 +1,38 @@
+"""Boosted trees as flat arrays, evaluated in order: the same bits as scikit-learn's own sum."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from detectors.jit import jit
+
+DEPTH = 5
+INNER = (1 << DEPTH) - 1
+LEAVES = 1 << DEPTH
+
+
+@jit
+def margin(f, feat, thr, missing_left, leaf, base):
+    """Sum of perfect depth-5 trees for one feature vector, in tree order.
+
+    ``feat``, ``thr``, ``missing_left`` have shape (trees, 31), ``leaf`` (trees, 32). Unknown
+    (NaN) goes where training sent it.
+    """
+    total = base
+    for t in range(feat.shape[0]):
+        j = 0
+        for _ in range(DEPTH):
+            x = f[feat[t, j]]
+            left = x <= thr[t, j] or (x != x and missing_left[t, j])
+            j = 2 * j + (1 if left else 2)
+        total += leaf[t, j - INNER]
+    return total
+
+
+@jit
+def logit_micro(f, feat, thr, missing_left, leaf, base):
+    """The margin in millionths of a logit, rounded: an integer before any threshold."""
+    total = margin(f, feat, thr, missing_left, leaf, base)
+    return np.int64(math.floor(total * 1.0e6 + 0.5))

@@ -1,0 +1,200 @@
+"""Memory layouts of the engine. Everything here is data, no logic.
+
+A token's whole state is one fixed-size record, so a snapshot is the array's bytes and a token that
+sends nothing costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal, getcontext
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.settings import BAR_MS as BAR_MS
+from schemas.platforms import N_PLATFORMS
+
+MINUTE_BARS: Final = 12
+SHORT: Final = 12
+"""Bars of the short window (60 s)."""
+LP_RING: Final = 16
+"""Bars of log price kept, at least SHORT + 1."""
+HOUR: Final = 60
+HOUR_RING: Final = 64
+"""Minutes kept; the baseline is HOUR of them, ending before the short window."""
+SWELL: Final = 15
+SWELL_RING: Final = 16
+"""Minutes of the long window, the current one included."""
+DAY: Final = 96
+DAY_RING: Final = 98
+"""Quarter-hours kept; the day's baseline is DAY of them, ending before the long window."""
+MIN_MINUTES: Final = 5
+"""Fewest baseline minutes for a score; below it the score is unknown (NaN)."""
+MIN_QUARTERS: Final = 4
+EXPIRE_BARS: Final = 18_000
+"""25 h of silence: longer than every ring reaches, so the token starts anew, evicted or not."""
+ONSET_GAP_BARS: Final = 120
+"""A burst began when scores first ran high; this long without one ends it."""
+TEXTS: Final = 8
+"""Fingerprints of recent posts kept, to tell copies, for an hour."""
+NO_PRICE: Final = -(2**31)
+
+MENTION: Final = 0
+TICK: Final = 1
+INFO: Final = 2
+LATE: Final = 4
+"""Kinds of a record; LATE is added to mentions and ticks that came after their bar closed."""
+
+REC: Final = np.dtype(
+    [
+        ("slot", "i4"),
+        ("bar", "i4"),
+        ("ref", "i4"),  # row number, wrapped: leads to the record's id text
+        ("kind", "u1"),
+        ("aux", "u1"),
+        ("pad", "u2"),
+        ("t", "i8"),  # min(event, log), ms
+        ("order", "i8"),
+        ("id", "i8"),
+        ("who", "i8"),
+        ("a", "i8"),
+        ("b", "i8"),
+        ("c", "i8"),
+    ]
+)
+
+Y_SERIES: Final = 6
+"""Stabilised series of each minute: mentions, authors, trades, traders, volume, net buying."""
+M_COLS: Final = 8
+M_RETURN, M_LOG_PRICE = 6, 7
+
+STATE: Final = np.dtype(
+    [
+        ("bar", "i8"),  # last bar walked; 0: unused slot
+        ("key", "i8"),  # hash of the token's id
+        ("first_bar", "i8"),
+        ("last_bar", "i8"),  # last bar with a record
+        ("created_ms", "i8"),
+        ("supply", "i8"),
+        ("price", "i8"),
+        ("price_ms", "i8"),
+        ("liquidity", "i8"),
+        ("cur_min", "i8"),
+        ("base_min", "i8"),
+        ("cur_q", "i8"),
+        ("base_q", "i8"),
+        ("hot_bar", "i8"),  # burst's first and last high-scoring bar
+        ("hot_last", "i8"),
+        ("ep_start", "i8"),
+        ("ep_fade_bar", "i8"),
+        ("ep_end", "i8"),  # bar the last episode closed in
+        ("ep_sent", "i8"),  # logit last told
+        ("ep_peak_authors", "i8"),
+        ("ep_peak_traders", "i8"),
+        ("run_last", "i8"),
+        ("log_price", "i4"),
+        ("hot_log_price", "i4"),
+        ("ep_sent_log_price", "i4"),
+        ("ep_peak_log_price", "i4"),
+        ("ep", "i4"),  # 0 none, 1 open, 2 fading
+        ("ep_seq", "i4"),
+        ("ep_low", "i4"),
+        ("run", "i4"),
+        ("text_at", "i4"),
+        ("pad", "i4"),
+        ("texts", "i8", TEXTS),
+        ("text_bars", "i4", TEXTS),
+        ("macc", "i8", 4),  # the minute being filled: mentions, trades, buys, sells (micro-USD)
+        ("mauthors", "u4", 8),
+        ("mtraders", "u4", 8),
+        ("hsum", "i8", 7),  # exact sums over the hour's minutes: Y_SERIES and return
+        ("hsq", "i8", 7),
+        ("swell", "i8", 5),  # sums of the sealed minutes of the long window
+        ("qacc", "i8", 3),  # the quarter being filled: mentions, trades, volume (micro-USD)
+        ("qsum", "i8", 3),
+        ("qsq", "i8", 3),
+        ("swell_ring", "i8", (SWELL_RING, 5)),  # mentions, trades, volume, authors, traders
+        ("hour_ring", "i4", (HOUR_RING, M_COLS)),
+        ("day_ring", "i4", (DAY_RING, 3)),
+        ("lp", "i4", LP_RING),
+        ("w4", "i4", (SHORT, 8)),  # bar, mentions, trades, copies, rush, buys, late, reach (log2)
+        ("w8", "i8", (SHORT, 3)),  # reach, buys, sells (micro-USD)
+        ("wplat", "u2", (SHORT, N_PLATFORMS)),
+        ("wauthors", "u4", (SHORT, 8)),
+        ("wtraders", "u4", (SHORT, 8)),
+    ],
+    align=True,
+)
+
+FEATURES: Final = (
+    "z_mentions",
+    "z_authors",
+    "z_trades",
+    "z_traders",
+    "z_volume",
+    "z_net_buying",
+    "z_return",
+    "z_mentions_day",
+    "z_trades_day",
+    "z_volume_day",
+    "mentions_60s",
+    "authors_60s",
+    "trades_60s",
+    "traders_60s",
+    "log2_volume_60s",
+    "authors_per_mention",
+    "copy_share",
+    "platforms",
+    "top_platform_share",
+    "reach_per_mention_log2",
+    "buy_share",
+    "rush_share",
+    "turnover",
+    "trades_per_trader",
+    "return_5m",
+    "return_1h",
+    "mentions_15m",
+    "traders_15m",
+    "age_min",
+    "mention_accel",
+    "late_share",
+    "log2_market_cap",
+)
+N_FEATURES: Final = len(FEATURES)
+N_Z: Final = 10
+"""The first N_Z features are z-scores, with a baseline to explain them."""
+FEATURE_HASH: Final = hashlib.sha256(" ".join(FEATURES).encode()).hexdigest()[:16]
+LAYOUT_HASH: Final = hashlib.sha256(repr((REC.descr, STATE.descr)).encode()).digest()
+
+ALERT_KINDS: Final = ("", "candidate", "update", "fading", "closed")
+ALERT_INTS: Final = (
+    "bar slot kind sequence episode_start logit price price_ms liquidity supply "
+    "moved_onset_q20 moved_1h_q20 peak_price_q20 attention peak_attention "
+    "mentions authors trades traders late on_time minutes quarters ref0 ref1 ref2"
+).split()
+N_ALERT_INTS: Final = len(ALERT_INTS)
+
+
+def _linear_counting() -> NDArray[np.int64]:
+    """Distinct values behind a 256-bit set by its ones: Whang et al. (1990), ACM TODS 15(2)."""
+    getcontext().prec = 40
+    table = [0] * 257
+    for ones in range(257):
+        zeros = Decimal(max(256 - ones, 1))
+        table[ones] = int((-(zeros / 256).ln() * 256).to_integral_value())
+    return np.array(table, np.int64)
+
+
+def _log2_of_ten() -> NDArray[np.int64]:
+    """log2(10**e) in 2**-20, for e = index - 128."""
+    getcontext().prec = 40
+    log2_10 = Decimal(10).ln() / Decimal(2).ln()
+    return np.array(
+        [int((log2_10 * (e - 128) * 1_048_576).to_integral_value()) for e in range(256)], np.int64
+    )
+
+
+LINEAR_COUNTING: Final = _linear_counting()
+LOG2_OF_TEN: Final = _log2_of_ten()

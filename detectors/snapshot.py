@@ -1,0 +1,109 @@
+"""An engine's state as bytes, and back: the format checkpoints carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.layout import LAYOUT_HASH, REC, STATE
+from detectors.progress import Progress
+from detectors.seen import Seen
+from detectors.slots import Slots
+from schemas.errors import StateError
+
+FORMAT: Final = 1
+
+
+class _Snapshot(msgspec.Struct, array_like=True):
+    format: int
+    layout: bytes
+    fingerprint: str
+    next_bar: int
+    progress: dict[str, tuple[int, int | None, int | None]]
+    tokens: list[str]
+    state: bytes
+    pend_token: bytes
+    pend: bytes
+    ids: list[str | None]
+    seen: tuple[bytes, bytes, bytes, bytes]
+    seen_counts: bytes
+    seen_limit: int
+
+
+class Parts(msgspec.Struct):
+    """What a snapshot holds, ready to be put into an engine."""
+
+    progress: Progress
+    slots: Slots
+    seen: Seen
+    pend: NDArray[np.void]
+    ids: list[str | None]
+    next_bar: int
+
+
+_DECODER: Final = msgspec.msgpack.Decoder(_Snapshot)
+
+
+def pack_snapshot(
+    *,
+    progress: Progress,
+    slots: Slots,
+    seen: Seen,
+    pend: NDArray[np.void],
+    ids: Sequence[str | None],
+    next_bar: int,
+    fingerprint: str,
+) -> bytes:
+    """Snapshot of an engine's parts; tokens are stored in their own order, without gaps."""
+    live = slots.tokens()
+    rows = np.array([slot for _, slot in live], np.int64)
+    place = np.zeros(max(slots.used, 1), np.int32)
+    place[rows] = np.arange(len(rows))
+    return msgspec.msgpack.encode(
+        _Snapshot(
+            FORMAT,
+            LAYOUT_HASH,
+            fingerprint,
+            next_bar,
+            progress.state(),
+            [token for token, _ in live],
+            slots.state[rows].tobytes(),
+            place[pend["slot"]].tobytes(),
+            pend.tobytes(),
+            list(ids),
+            seen.entries(),
+            seen.counts.tobytes(),
+            seen.limit_bars,
+        )
+    )
+
+
+def unpack_snapshot(blob: bytes, fingerprint: str, inputs: Sequence[str]) -> Parts:
+    """Undo ``pack_snapshot``; StateError where the snapshot does not fit this engine."""
+    try:
+        snap = _DECODER.decode(blob)
+    except msgspec.DecodeError as error:
+        msg = f"snapshot cannot be read: {error}"
+        raise StateError(msg) from None
+    if snap.format != FORMAT or snap.layout != LAYOUT_HASH:
+        msg = "snapshot has another layout; rebuild the state from the log"
+        raise StateError(msg)
+    if snap.fingerprint != fingerprint:
+        msg = f"snapshot is of fingerprint {snap.fingerprint}, this engine's is {fingerprint}"
+        raise StateError(msg)
+    if sorted(snap.progress) != sorted(inputs):
+        msg = f"snapshot has inputs {sorted(snap.progress)}, this engine {sorted(inputs)}"
+        raise StateError(msg)
+    slots = Slots(max(len(snap.tokens), 64))
+    slots.of(snap.tokens)
+    slots.state[: len(snap.tokens)] = np.frombuffer(snap.state, STATE)
+    pend = np.frombuffer(snap.pend, REC).copy()
+    pend["slot"] = np.frombuffer(snap.pend_token, np.int32)
+    seen = Seen(snap.seen_limit)
+    seen.load(snap.seen, np.frombuffer(snap.seen_counts, np.int64).copy())
+    progress = Progress.of_state({name: snap.progress[name] for name in inputs})
+    return Parts(progress, slots, seen, pend, snap.ids, snap.next_bar)
