@@ -1,0 +1,1 @@
+"""Synthetic records: the RedNote wave through its published anchors, and random waves to train on."""
