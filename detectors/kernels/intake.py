@@ -65,9 +65,11 @@ def admit(
 @jit
 def sort_time(r):
     """When a record is taken within the log: late ones come last in their bar."""
-    if r["kind"] >= LATE:
-        return (np.int64(r["bar"]) + 1) * BAR_MS - 1
-    return np.int64(r["t"])
+    bar = np.int64(r["bar"])
+    t = np.int64(r["t"])
+    if r["kind"] >= LATE or t < bar * BAR_MS:
+        return (bar + 1) * BAR_MS - 1
+    return t
 
 
 @jit
