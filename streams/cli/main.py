@@ -1,0 +1,120 @@
+"""``goldendog``: picks the command, and turns every error into one sentence and an exit code.
+
+0: it worked. 1: it ran, and failed or found a difference. 2: the user wrote something that cannot
+be used. 130: interrupted. ``GOLDENDOG_DEBUG=1`` shows tracebacks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+
+from schemas.errors import GoldendogError, UserError
+from streams.cli.lazy import Lazy, lazy_group
+
+FAILED: Final = 1
+MISTAKE: Final = 2
+INTERRUPTED: Final = 130
+
+COMMANDS: Final = {
+    "demo": Lazy("streams.cli.demo_cmd", "demo", "Play the RedNote wave of January 2025, or write its records."),
+    "run": Lazy("streams.cli.run_cmd", "run", "Detect live: embedded in one process, or as a worker on Kafka."),
+    "replay": Lazy("streams.cli.replay_cmd", "replay", "Run recorded files through the same detectors."),
+    "diff": Lazy("streams.cli.diff_cmd", "diff", "Name the first alert, bar and feature in which two runs differ."),
+    "train": Lazy("streams.cli.train_cmd", "train", "Train the classifier on generated waves."),
+    "topics": Lazy("streams.cli.topics_cmd", "topics_app", "Create and describe the Kafka topics."),
+    "schema": Lazy("streams.cli.schema_cmd", "schema", "Print the JSON Schema of the records."),
+    "config": Lazy("streams.cli.config_cmd", "config_app", "Show the settings in force and where each came from."),
+    "version": Lazy("streams.cli.version_cmd", "version", "Print the version and the hash of the core."),
+}  # fmt: skip
+
+app = typer.Typer(
+    name="goldendog",
+    cls=lazy_group(COMMANDS),
+    help="Memecoin hype detector: mentions and trades in, explained alerts out, the same on replay.",
+    rich_markup_mode=None,  # rich doubles the time that --help takes
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _goldendog(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from streams.cli.version_cmd import version as print_version
+
+        print_version()
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run ``goldendog`` with ``args`` (of the process, if None) and exit."""
+    sys.exit(exit_code(args))
+
+
+def exit_code(args: Sequence[str] | None = None) -> int:
+    """Run ``goldendog``, and return its exit code instead of leaving."""
+    debug = os.environ.get("GOLDENDOG_DEBUG", "") not in ("", "0")
+    try:
+        result = app(args=args, prog_name="goldendog", standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return FAILED
+    except Exception as error:
+        if debug:
+            raise
+        return _complain(error)
+    return result if isinstance(result, int) and not isinstance(result, bool) else 0
+
+
+def _complain(error: Exception) -> int:
+    match error:
+        case typer.TyperException():
+            # Typer's own: an unknown option, a value that is no number.
+            context = getattr(error, "ctx", None)
+            path = context.command_path if context is not None else "goldendog"
+            message, code = f"{error.format_message().rstrip('.')} (see {path} --help)", MISTAKE
+        case UserError():
+            message, code = str(error), MISTAKE
+        case GoldendogError():
+            message, code = str(error), FAILED
+        case OSError() if error.filename is not None and error.strerror:
+            message, code = f"{error.strerror}: {_shown(error.filename)}", MISTAKE
+        case OSError():
+            message, code = str(error) or type(error).__name__, FAILED
+        case _:
+            message = (
+                f"this is a bug in goldendog: {type(error).__name__}: {error}; set GOLDENDOG_DEBUG=1 "
+                "for the traceback, and report it"
+            )
+            code = FAILED
+    with contextlib.suppress(OSError):
+        print(f"goldendog: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _shown(filename: object) -> str:
+    return os.fsdecode(filename) if isinstance(filename, str | bytes) else str(filename)
+
+
+def _forget_stdout() -> None:
+    # The reader left (| head): without this, Python complains once more while it shuts down.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()
