@@ -1,0 +1,1 @@
+"""Durable, partitioned logs: one protocol, one implementation in SQLite, one on Kafka."""
