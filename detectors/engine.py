@@ -226,12 +226,15 @@ class Engine:
             fingerprint=self._writer.fingerprint,
         )
 
-    def restore(self, blob: bytes) -> None:
+    def restore(self, blob: bytes, fingerprint: str | None = None) -> None:
         """Take over a snapshot of an engine with the same settings, model and inputs.
 
         Raises StateError where it has another layout, fingerprint or set of inputs.
+        ``fingerprint`` is the one to expect where it may differ from this engine's: alerts then no
+        longer equal a replay's.
         """
-        parts = unpack_snapshot(blob, self._writer.fingerprint, self._progress.names)
+        expected = self._writer.fingerprint if fingerprint is None else fingerprint
+        parts = unpack_snapshot(blob, expected, self._progress.names)
         self._progress, self._slots, self._seen = parts.progress, parts.slots, parts.seen
         self._next_bar = self._swept = parts.next_bar
         self._n = len(parts.pend)

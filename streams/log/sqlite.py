@@ -154,6 +154,21 @@ class SqliteLog:
         offsets: list[int] = await self._submit(lambda t: t.append(topic, partition, rows), size)
         return offsets
 
+    async def append_many(
+        self, appends: Sequence[tuple[str, int, Sequence[Item]]]
+    ) -> list[list[int]]:
+        """Append to several (topic, partition) at once, all or none, durably; their offsets."""
+        rows = [(topic, partition, list(items)) for topic, partition, items in appends]
+        size = sum(len(i.value or b"") for _, _, items in rows for i in items)
+
+        def apply(transaction: Transaction) -> list[list[int]]:
+            for topic, partition, items in rows:  # raise before anything is written
+                transaction.books.check(topic, partition, items)
+            return [transaction.append(*row) for row in rows]
+
+        offsets: list[list[int]] = await self._submit(apply, size)
+        return offsets
+
     def append_now(self, topic: str, partition: int, items: Sequence[Item]) -> list[int]:
         """``append`` for callers without an event loop; blocks until durable."""
         rows = list(items)
