@@ -1,0 +1,1 @@
+"""Training the classifier on random waves of the generator."""
