@@ -1,0 +1,1 @@
+"""How batches of records reach Faust agents: from Kafka, or from the log of this very process."""
