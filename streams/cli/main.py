@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
@@ -44,15 +44,7 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def _goldendog(
-    ctx: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
-        from streams.cli.version_cmd import version as print_version
-
-        print_version()
-        raise typer.Exit
+def _goldendog(ctx: typer.Context) -> None:
     if ctx.invoked_subcommand is None:
         print(ctx.get_help())
 
@@ -64,6 +56,9 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def exit_code(args: Sequence[str] | None = None) -> int:
     """Run ``goldendog``, and return its exit code instead of leaving."""
+    args = sys.argv[1:] if args is None else list(args)
+    if args == ["--version"]:
+        args = ["version"]
     debug = os.environ.get("GOLDENDOG_DEBUG", "") not in ("", "0")
     try:
         result = app(args=args, prog_name="goldendog", standalone_mode=False)

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import BusyError, StateError, UserError
+from streams.cli import main as cli
+from streams.cli.lazy import Lazy
+
+HEAVY = ("numpy", "numba", "faust", "aiokafka", "pyarrow", "aiohttp", "sklearn", "rich")
+COERCION = "pydantic"  # typer's own, loaded with the first value it converts
+
+
+def _loaded_after(args: list[str]) -> set[str]:
+    code = (
+        f"import sys; from streams.cli.main import exit_code; exit_code({args!r}); "
+        f"print('loaded:', *sorted({{*{HEAVY!r}, {COERCION!r}}} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.rpartition("loaded:")[2].split())
+
+
+@pytest.mark.parametrize("args", [["--help"], [], ["nope"], ["version"], ["schema"]])
+def test_light_commands_import_nothing_heavy(args: list[str]) -> None:
+    assert _loaded_after(args) <= (set() if args == ["--help"] else {COERCION})
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_the_help_of_each_command_imports_nothing_heavy(name: str) -> None:
+    assert _loaded_after([name, "--help"]) <= {COERCION}
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_each_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.exit_code([name, "--help"]) == 0
+    assert f"Usage: goldendog {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["verzion"], "goldendog: No such command 'verzion'. Did you mean 'version'?"),
+        (["version", "--loud"], "goldendog: No such option: --loud (see goldendog version --help)"),
+        (["schema", "mentoin"], "goldendog: no record is called 'mentoin'; choose among mention,"),
+        (["config", "show", "--config", "/nowhere.toml"], "no such settings file: /nowhere.toml"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_code_2(
+    args: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.exit_code(args) == 2
+    out, err = capsys.readouterr()
+    assert said in err
+    assert err.count("\n") == 1
+    assert out == ""
+
+
+def _raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
+    def version() -> None:
+        raise error
+
+    monkeypatch.setattr("streams.cli.version_cmd.version", version)
+    return cli.exit_code(["version"])
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (UserError("no such folder: /x", "make it"), 2, "goldendog: no such folder: /x; make it\n"),
+        (BusyError("port 8080 is in use"), 2, "goldendog: port 8080 is in use\n"),
+        (StateError("torn\nsnapshot"), 1, "goldendog: torn snapshot\n"),
+        (PermissionError(13, "Permission denied", "/root/x"), 2, "Permission denied: /root/x\n"),
+        (OSError(28, "No space left on device"), 1, "No space left on device\n"),
+        (KeyboardInterrupt(), 130, ""),
+        (BrokenPipeError(), 1, ""),
+        (ZeroDivisionError("boom"), 1, "a bug in goldendog: ZeroDivisionError: boom; set GOLDENDOG_DEBUG=1"),
+    ],
+)  # fmt: skip
+def test_every_error_has_its_code_and_no_traceback(
+    error: BaseException,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(cli, "_forget_stdout", lambda: None)  # pytest owns the descriptor
+    assert _raising(error, monkeypatch) == code
+    err = capsys.readouterr().err
+    assert said in err
+    assert "Traceback" not in err
+    assert err.count("\n") == (1 if said else 0)
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDENDOG_DEBUG", "1")
+    with pytest.raises(UserError):
+        _raising(UserError("x"), monkeypatch)
+
+
+def test_a_command_may_return_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version() -> int:
+        return 1
+
+    monkeypatch.setattr("streams.cli.version_cmd.version", version)
+    assert cli.exit_code(["version"]) == 1
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    command = f"{sys.executable} -m streams.cli.main schema alert | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert done.stdout == "{\n"
+    assert done.stderr == ""
+
+
+def test_summaries_name_real_functions() -> None:
+    for name, lazy in cli.COMMANDS.items():
+        assert isinstance(lazy, Lazy)
+        assert lazy.module.startswith("streams.cli.")
+        assert lazy.summary.endswith("."), name
+
+
+def test_schema_writes_a_folder_and_checks_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.exit_code(["schema", "--out", str(tmp_path / "new")]) == 0
+    assert json.loads((tmp_path / "new" / "tick.schema.json").read_text())["title"] == "Tick"
+    assert cli.exit_code(["schema", "--check"]) == 0
+    assert "are current" in capsys.readouterr().err
+
+
+def test_schema_check_fails_on_a_stale_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("schemas.json_schema.schema_text", lambda schema: "{}\n")
+    assert cli.exit_code(["schema", "--check", "tick"]) == 1
+    assert "stale in" in capsys.readouterr().err
+
+
+def test_config_show_names_origins_and_hides_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GOLDENDOG_HTTP__TOKEN", "hush-hush")
+    file = tmp_path / "g.toml"
+    file.write_text(
+        '[http]\nport = 9\n[[webhooks]]\nname = "desk"\nurl = "https://example.com/hush"\n'
+        'secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"\n'
+    )
+    assert cli.exit_code(["config", "show", "--json", "--config", str(file)]) == 0
+    out = capsys.readouterr().out
+    rows = json.loads(out)
+    assert rows["http.port"] == {"value": 9, "origin": str(file)}
+    assert rows["http.token"]["origin"] == "GOLDENDOG_HTTP__TOKEN"
+    assert rows["engine.lateness_ms"]["origin"] == "default"
+    assert "hush" not in out
+    assert "MfKQ" not in out

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detectors.settings import EngineSettings
+from schemas.errors import ConfigError
+from streams.settings_load import load_settings, load_with_origins
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "some.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_defaults_are_the_engines_own() -> None:
+    assert load_settings().engine == EngineSettings()
+
+
+def test_flags_win_over_environment_over_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _file(tmp_path, '[http]\nport = 1\nhost = "a"\n[kafka]\ngroup = "file"\n')
+    monkeypatch.setenv("GOLDENDOG_HTTP__PORT", "2")
+    monkeypatch.setenv("GOLDENDOG_HTTP__HOST", "b")
+    settings, origins = load_with_origins(path, {"http.port": 3, "data_dir": None})
+    assert (settings.http.port, settings.http.host, settings.kafka.group) == (3, "b", "file")
+    assert origins == {
+        "http.port": "--port",
+        "http.host": "GOLDENDOG_HTTP__HOST",
+        "kafka.group": str(path),
+    }
+
+
+def test_the_file_is_found_by_variable_and_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "goldendog.toml").write_text("partitions = 3\n")
+    assert load_settings().partitions == 3
+    monkeypatch.setenv("GOLDENDOG_CONFIG", str(_file(tmp_path, "partitions = 5\n")))
+    assert load_settings().partitions == 5
+
+
+def test_webhooks_from_environment_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "GOLDENDOG_WEBHOOKS",
+        '[{"name": "desk", "url": "https://example.com/x", '
+        '"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}]',
+    )
+    (endpoint,) = load_settings().endpoints()
+    assert endpoint.name == "desk"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("htp = 3", "some.toml: unknown setting htp; did you mean http"),
+        ("[http]\nprt = 1", "some.toml: unknown setting http.prt; did you mean http.port"),
+        ("[http]\nport = 'abc'", "some.toml: http.port is 'abc'; write a whole number"),
+        ("[http]\nport = 99999", "some.toml: http.port is 99999; write 65535 or less"),
+        ("[http]\nmax_body_bytes = 1", "http.max_body_bytes is 1; write 1024 or more"),
+        ("[http]\ntoken = 3", "some.toml: http.token is ***; write a text in quotes"),
+        ("http = 3", "some.toml: http is 3; write it as a table, such as [http]"),
+        ("engine = 3", "some.toml: engine is 3; write it as a table, such as [http]"),
+        ("webhooks = 3", "some.toml: webhooks is ***; write it as a list, such as [[webhooks]]"),
+        ("[log]\nlevel = 'loud'", "log.level is 'loud'; write one of 'debug', 'info', 'warning'"),
+        ("data_dir = 3", "some.toml: data_dir is 3; write a text in quotes"),
+        ("[engine]\nlatness_ms = 3", "unknown setting engine.latness_ms; did you mean engine.late"),
+        ("[engine]\nlateness_ms = 3.5", "engine.lateness_ms is 3.5; write a whole number"),
+        ("[engine]\nlateness_ms = -3", "some.toml: engine.lateness_ms is -3; write a value from 0"),
+        ("[engine]\nfading_drawdown = 'x'", "engine.fading_drawdown is 'x'; write a number"),
+        ("[kafka]\nbootstrap = ''", "kafka.bootstrap is ''; string should have at least 1"),
+        ("x = = 3", "some.toml is no TOML: Invalid value (at line 1, column 5)"),
+        ("[http]\nport = 1.5\nhost = 3", "http.host is 3 (and 1 more)"),
+    ],
+)
+def test_a_bad_file_is_named_with_setting_and_remedy(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(_file(tmp_path, text))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("GOLDENDOG_HTP", "3", "unknown variable GOLDENDOG_HTP; did you mean GOLDENDOG_HTTP"),
+        ("GOLDENDOG_HTTP__PORT", "x", "GOLDENDOG_HTTP__PORT: http.port is 'x'; write a whole"),
+        ("GOLDENDOG_HTTP__PRT", "1", "GOLDENDOG_HTTP__PRT: unknown setting http.prt"),
+        ("GOLDENDOG_WEBHOOKS", "{3", "GOLDENDOG_WEBHOOKS is no JSON; write JSON, or one"),
+        ("GOLDENDOG_ENGINE__LATENESS_MS", "-1", "GOLDENDOG_ENGINE__LATENESS_MS: engine.lateness"),
+    ],
+)
+def test_a_bad_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert said in str(caught.value)
+
+
+def test_a_missing_a_binary_and_an_unreadable_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such settings file"):
+        load_settings(tmp_path / "none.toml")
+    (tmp_path / "b.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        load_settings(tmp_path / "b.toml")
+    with pytest.raises(ConfigError, match="cannot read settings file"):
+        load_settings(tmp_path)
