@@ -1,0 +1,269 @@
+"""The whole of goldendog in this process: a durable log, the agents, and records fed from Python.
+
+    async with run_embedded(EmbeddedOptions(Path("data"), recorded_time=True)) as run:
+        await run.feed(records)
+        await run.finish()
+
+Kill it at any point and run it again on the same folder: no alert is lost, none comes twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from detectors.engine import ScoreMode, ScoreRows
+from detectors.model import Model
+from detectors.resolve import Lexicon
+from detectors.settings import EngineSettings
+from schemas.records import Alert, Record
+from schemas.topics import ALERTS, RESOLVED, TICKS, TOKEN_INFO
+from streams.log.sqlite import SqliteLog
+from streams.model_store import load_default_model
+from streams.sources.embedded_log import open_embedded_log
+from streams.sources.feed import Feeder
+from streams.sources.ingest import Ingest
+from streams.worker.alerts import ScoreWriter
+from streams.worker.app import Crew, CrewOptions, Detection, Worker, embedded_worker, make_crew
+from streams.worker.detect import Cadence
+from streams.worker.dispatch import AlertSink
+from streams.worker.handler import TP, Handler
+from streams.worker.heartbeat import Heartbeats
+from streams.worker.tally import Tally
+
+T = TypeVar("T")
+EMPTY_LEXICON: Final = b'{"versions":[{"version":1,"effective_log_ms":0,"tokens":[]}]}'
+_POLL_S: Final = 0.02
+
+OnAlert = Callable[[Alert], None]
+"""Called for each alert, in this process's event loop, when it has been written."""
+OnScores = Callable[[ScoreRows], None]
+"""Called with the score rows of each push that closed bars."""
+
+
+@dataclass(frozen=True)
+class EmbeddedOptions:
+    """How an embedded run works. What a data folder was made with is kept; None takes it.
+
+    Parameters
+    ----------
+    data_dir : folder of the log; made if missing.
+    recorded_time : each record brings its log time (recordings, scenarios); else the log stamps
+        them as they come (live). Fixed when the folder is made.
+    partitions, mention_partitions : fixed when the folder is made; alerts do not depend on them.
+    lexicon : versioned lexicon, JSON; without one, contract addresses alone are resolved.
+    settings, model : what decides alerts; None is the shipped model.
+    scores : which score rows ``on_scores`` gets, and ``keep_scores`` writes to ``scores.v1``.
+    log_start_ms : when the log began, ms; None is now, or the first record's time.
+    force_new_fingerprint : go on from state that other settings made.
+    cadence : how often checkpoints are written.
+    """
+
+    data_dir: Path
+    recorded_time: bool | None = None
+    partitions: int | None = None
+    mention_partitions: int | None = None
+    lexicon: bytes = EMPTY_LEXICON
+    settings: EngineSettings = field(default_factory=EngineSettings)
+    model: Model | None = None
+    scores: ScoreMode = "alerts"
+    keep_scores: bool = False
+    log_start_ms: int | None = None
+    force_new_fingerprint: bool = False
+    cadence: Cadence = field(default_factory=Cadence)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where an embedded run stands.
+
+    ``fed`` counts records appended by this process, ``read`` those its handlers took from the
+    log; ``closed_ms`` is the event time up to which bars are closed (0 before the first);
+    ``held_by`` names the input that holds bars open.
+    """
+
+    fed: int
+    read: int
+    alerts: int
+    closed_ms: int
+    held_by: str
+    tokens: int
+
+
+class EmbeddedRun:
+    """A run that is up. Made by ``run_embedded``.
+
+    Attributes
+    ----------
+    log : the durable log.
+    ingest : appends records; the HTTP door uses it too.
+    tally : counts.
+    """
+
+    def __init__(self, log: SqliteLog, ingest: Ingest, worker: Worker) -> None:
+        self.log = log
+        self.ingest = ingest
+        self._worker = worker
+
+    @property
+    def tally(self) -> Tally:
+        """Counts of the handlers."""
+        return self.crew.tally
+
+    @property
+    def crew(self) -> Crew:
+        """The handlers, to look at."""
+        return self._worker.crew
+
+    def progress(self) -> Progress:
+        """Where the run stands, now."""
+        tally = self.tally
+        slowest = min(tally.closed_ms, key=tally.closed_ms.__getitem__, default=None)
+        return Progress(
+            fed=self.ingest.appended,
+            read=tally.total("used") + tally.total("unresolved"),
+            alerts=sum(tally.alerts.values()),
+            closed_ms=0 if slowest is None else tally.closed_ms[slowest],
+            held_by="" if slowest is None else tally.held_by[slowest],
+            tokens=sum(tally.tokens.values()),
+        )
+
+    async def feed(self, records: Iterable[Record], name: str | None = None) -> int:
+        """Append records, in batches; they are durable on return. The number appended.
+
+        ``name`` stands for a fixed sequence, such as a file's path: what an earlier run of this
+        folder appended of it is passed over.
+        """
+        return await self.watch(Feeder(self.ingest).feed(records, name))
+
+    async def append(self, records: Sequence[Record]) -> None:
+        """Append a few records at once; they are durable on return."""
+        await self.watch(self.ingest.append(records))
+
+    async def finish(self) -> None:
+        """End a recorded-time log, and wait until everything in it has been worked on."""
+        await self.watch(self.ingest.finish())
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Wait until everything that is in the log now has been worked on, alerts included."""
+        await self.watch(self._drain())
+
+    async def watch(self, work: Awaitable[T]) -> T:
+        """Await some work, but raise the worker's error as soon as it has one."""
+        task = asyncio.ensure_future(work)
+        await asyncio.wait({task, self._worker.failure}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        if self._worker.failure.done():
+            self._worker.failure.result()
+        return await task
+
+    async def wait(self) -> None:
+        """Wait for ever, or until the worker fails, and raise its error."""
+        await asyncio.shield(self._worker.failure)
+
+    async def _drain(self) -> None:
+        crew = self.crew
+        stages: list[tuple[Handler | None, Sequence[str]]] = [
+            (crew.resolve, crew.resolve.topics if crew.resolve else ()),
+            (crew.detect, (RESOLVED, TICKS, TOKEN_INFO)),
+            (crew.dispatch, (ALERTS,)),
+        ]
+        for handler, topics in stages:  # each stage's output ends before the next is asked
+            for topic in topics:
+                for p in range(await self.log.partitions(topic)):
+                    end = await self.log.end_offset(topic, p)
+                    while handler is not None and not self._has_reached(handler, TP(topic, p), end):
+                        await asyncio.sleep(_POLL_S)
+
+    @staticmethod
+    def _has_reached(handler: Handler, tp: TP, end: int) -> bool:
+        try:
+            return handler.position(tp) >= end
+        except KeyError:  # not assigned yet
+            return False
+
+
+@asynccontextmanager
+async def run_embedded(
+    options: EmbeddedOptions,
+    *,
+    on_alert: OnAlert | None = None,
+    on_scores: OnScores | None = None,
+    sinks: Sequence[AlertSink] = (),
+) -> AsyncIterator[EmbeddedRun]:
+    """Start everything, give the run, and at the end stop it cleanly: drained batches, checkpoints.
+
+    ``on_alert`` and ``on_scores`` may be called again with what they had, after a crash. Raises
+    UserError and its kin on what cannot be used, BusyError where the folder is in use, and
+    whatever stopped the worker.
+    """
+    stamp = {None: None, True: "recorded", False: "append"}[options.recorded_time]
+    log = open_embedded_log(
+        options.data_dir,
+        stamp=stamp,  # type: ignore[arg-type]
+        partitions=options.partitions,
+        mention_partitions=options.mention_partitions,
+        log_start_ms=options.log_start_ms,
+    )
+    try:
+        crew = make_crew(log, _detection(options), _crew_options(options, log, on_alert, on_scores, sinks))
+        ingest = await Ingest.open(log)
+        worker = embedded_worker(log, crew)
+        run = EmbeddedRun(log, ingest, worker)
+        beats = Heartbeats(lambda beat: ingest.append([beat]))
+        await worker.start()
+        try:
+            if not ingest.recorded:
+                beats.start()
+            yield run
+        finally:
+            await beats.stop()
+            await worker.stop()
+    finally:
+        log.close()
+
+
+def _detection(options: EmbeddedOptions) -> Detection:
+    model = load_default_model() if options.model is None else options.model
+    return Detection(options.settings, model, Lexicon.parse(options.lexicon), options.scores)
+
+
+class _Told:
+    """A sink that calls a function."""
+
+    def __init__(self, on_alert: OnAlert) -> None:
+        self._on_alert = on_alert
+
+    async def offer(self, alert: Alert) -> None:
+        self._on_alert(alert)
+
+
+def _crew_options(
+    options: EmbeddedOptions,
+    log: SqliteLog,
+    on_alert: OnAlert | None,
+    on_scores: OnScores | None,
+    sinks: Sequence[AlertSink],
+) -> CrewOptions:
+    writer = ScoreWriter(log, _detection(options).fingerprint) if options.keep_scores else None
+
+    async def scored(partition: int, rows: ScoreRows) -> None:
+        if writer is not None:
+            await writer(partition, rows)
+        if on_scores is not None:
+            on_scores(rows)
+
+    told = [] if on_alert is None else [_Told(on_alert)]
+    return CrewOptions(
+        sinks=[*sinks, *told],
+        on_scores=scored if options.scores != "alerts" else None,
+        cadence=options.cadence,
+        force_new_fingerprint=options.force_new_fingerprint,
+    )

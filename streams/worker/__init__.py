@@ -1,0 +1,1 @@
+"""The worker: what stands between the topics and the engine, as plain handlers under Faust agents."""
