@@ -44,8 +44,9 @@ class Verdict:
     candidate_ts_ms : when the first of them could be known.
     multiple_ahead : highest price after it over the first price after it.
     lead_s : seconds from it to the path's peak; negative when it came too late.
-    fading_ts_ms : when the first fading alert could be known that follows the last candidate
-        before the peak: the message that tells its holders to leave.
+    fading_ts_ms : when the first fading alert could be known that follows the last candidate or
+        update before the peak: the message that tells holders to leave. An update after a fading
+        alert took that back.
     share_of_peak_at_fading : first price after it over the path's peak, 0 to 1.
     """
 
@@ -123,7 +124,8 @@ def _verdict(alerts: Sequence[Alert], path: PricePath, token: str, symbol: str) 
     first = starts[0] if starts else None
     now = path.next_after(first) if first is not None else None
     top = path.highest_after(first) if first is not None else None
-    before = [ts for ts in starts if ts <= peak_ts] or starts[:1]
+    held = [a.ts_available_ms for a in alerts if a.kind in ("candidate", "update")]
+    before = [ts for ts in held if ts <= peak_ts] or starts[:1]
     fading = next(
         (
             a.ts_available_ms

@@ -72,6 +72,12 @@ def test_the_fading_that_counts_follows_the_last_candidate_before_the_peak() -> 
     assert verdict.candidates == 3
 
 
+def test_an_update_takes_an_early_fading_back() -> None:
+    alerts = [alert("candidate", 1), alert("fading", 5), alert("update", 15), alert("fading", 45)]
+    verdict = judge(alerts, {"a": PATH}, {"a": "A"}, []).coin("A")
+    assert verdict.share_of_peak_at_fading == pytest.approx(5 / 20)
+
+
 def test_leaving_too_early_counts_against() -> None:
     alerts = [alert("candidate", 1), alert("fading", 5)]
     verdict = judge(alerts, {"a": PATH}, {"a": "A"}, []).coin("A")
