@@ -1,0 +1,1 @@
+"""Where alerts go once they are decided."""
