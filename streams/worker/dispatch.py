@@ -20,8 +20,8 @@ REMEMBERED: Final = 65_536
 class AlertSink(Protocol):
     """Takes alerts; one it was given before must do no harm."""
 
-    async def offer(self, alert: Alert) -> None:
-        """Take an alert. When this returns it is the sink's to keep, across a crash too."""
+    async def offer(self, alerts: Sequence[Alert]) -> object:
+        """Take alerts. When this returns they are the sink's to keep, across a crash too."""
         ...
 
 
@@ -59,6 +59,7 @@ class DispatchHandler:
     async def handle(self, tp: TP, records: Sequence[LogRecord]) -> None:
         """Offer the alerts of one partition, in order."""
         rejects: list[Reject] = []
+        alerts: dict[str, Alert] = {}
         for record in records:
             try:
                 alert = decode_alert(record.value or b"")
@@ -66,12 +67,13 @@ class DispatchHandler:
                 wrong = RecordError("wrong_shape", str(error), remedy="write to its own topic")
                 rejects.append(Reject(record.offset, record.timestamp, wrong, record.value or b""))
                 continue
-            if alert.alert_id in self._offered:
-                continue
+            if alert.alert_id not in self._offered:
+                alerts.setdefault(alert.alert_id, alert)
+        if alerts:
             for sink in self._sinks:
-                await sink.offer(alert)
-            self._offered[alert.alert_id] = None
-            if len(self._offered) > REMEMBERED:
-                self._offered.popitem(last=False)
+                await sink.offer(list(alerts.values()))
+        self._offered.update(dict.fromkeys(alerts))
+        while len(self._offered) > REMEMBERED:
+            self._offered.popitem(last=False)
         await self._dead.put(tp.topic, tp.partition, rejects)
         self._next[tp] = records[-1].offset + 1
