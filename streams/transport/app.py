@@ -6,6 +6,8 @@ from typing import Any
 
 import faust
 
+from streams.kafka.connection import Connection
+
 
 class WorkerApp(faust.App):
     """A Faust app without Tables, web server, or folders of its own."""
@@ -16,7 +18,7 @@ class WorkerApp(faust.App):
 
 def new_app(
     app_id: str,
-    bootstrap: str = "localhost:9092",
+    where: str | Connection = "localhost:9092",
     *,
     session_timeout_s: float = 10.0,
     commit_interval_s: float = 1.0,
@@ -28,7 +30,7 @@ def new_app(
     Parameters
     ----------
     app_id : the consumer group on Kafka, the owner of commits in an embedded log.
-    bootstrap : ``host:port[,host:port...]``; an embedded transport ignores it.
+    where : ``host:port[,host:port...]`` or a ``Connection``; an embedded transport ignores it.
     session_timeout_s : silence after which Kafka gives a worker's partitions to others; a process
         frozen longer than that exits.
     commit_interval_s : seconds between commits; a killed worker repeats at most about this much
@@ -36,9 +38,8 @@ def new_app(
     request_timeout_s : limit of a request to the broker, and of ``restore`` (nine tenths of it).
     options : further settings of ``faust.App``.
     """
-    servers = ";".join(f"kafka://{server.strip()}" for server in bootstrap.split(","))
     settings: dict[str, Any] = {
-        "broker": servers,
+        **Connection.of(where).faust_options(),
         "store": "memory://",
         "web_enabled": False,
         "autodiscover": False,

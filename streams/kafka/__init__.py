@@ -1,0 +1,1 @@
+"""Kafka beside the workers: creating and checking topics, and reading and writing a log."""

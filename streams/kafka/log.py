@@ -1,0 +1,207 @@
+"""A log on Kafka: awaited, idempotent appends, and reads that belong to no consumer group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.errors import StateError
+from streams.kafka.connection import Connection
+from streams.log.base import Item, LogRecord
+
+DELIVERY_TIMEOUT_S: Final = 120.0
+"""How long an append keeps trying: longer than the longest restart of a broker."""
+READ_TIMEOUT_S: Final = 60.0
+MAX_REQUEST_BYTES: Final = 1_048_576
+_POLL_MS: Final = 1000
+
+
+class KafkaLog:
+    """The ``Log`` protocol over a broker. Use as an async context manager, in one event loop.
+
+    Parameters
+    ----------
+    where : ``host:port[,host:port...]``, or a ``Connection`` with credentials.
+    linger_ms : how long an append may wait for company in its request.
+    compression : codec of what is appended; None for none.
+    delivery_timeout_s : an append that the broker has not confirmed by then raises.
+    """
+
+    def __init__(
+        self,
+        where: str | Connection,
+        *,
+        linger_ms: int = 2,
+        compression: str | None = "lz4",
+        delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
+    ) -> None:
+        self._connection = Connection.of(where)
+        self._linger_ms, self._compression = linger_ms, compression
+        self._delivery_timeout_s = delivery_timeout_s
+        self._producer: Any = None
+        self._consumer: Any = None
+        self._reading = asyncio.Lock()
+        self._assigned: TopicPartition | None = None
+        self._next: int | None = None
+        self._counts: dict[str, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Connect; raises aiokafka's ``KafkaConnectionError`` where no broker answers."""
+        producer = AIOKafkaProducer(
+            **self._connection.client_options(),
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=self._linger_ms,
+            compression_type=self._compression,
+            max_batch_size=MAX_REQUEST_BYTES // 4,
+            max_request_size=MAX_REQUEST_BYTES,
+            request_timeout_ms=int(self._delivery_timeout_s * 1000),
+        )
+        consumer = AIOKafkaConsumer(
+            **self._connection.client_options(),
+            group_id=None,
+            enable_auto_commit=False,
+            # Not "latest", the default: its pending reset would win over our seek after assign().
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=100,
+        )
+        try:
+            await producer.start()
+            await consumer.start()
+        except BaseException:
+            await producer.stop()
+            await consumer.stop()
+            raise
+        self._producer, self._consumer = producer, consumer
+
+    async def stop(self) -> None:
+        """Disconnect, after what was appended is confirmed or has failed."""
+        producer, self._producer = self._producer, None
+        consumer, self._consumer = self._consumer, None
+        if producer is not None:
+            await producer.stop()
+        if consumer is not None:
+            await consumer.stop()
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions ``topic`` has; ``StateError`` where it does not exist."""
+        if topic not in self._counts:
+            await self._open_consumer().topics()  # all topics: asking for one might create it
+            numbers = self._consumer.partitions_for_topic(topic)
+            if not numbers:
+                raise StateError(f"the broker has no topic {topic}")
+            self._counts[topic] = len(numbers)
+        return self._counts[topic]
+
+    async def append(self, topic: str, partition: int, items: Sequence[Item]) -> list[int]:
+        """Append ``items`` in order; their offsets, once all replicas in sync have them.
+
+        Raises ``StateError`` where the broker refused or did not confirm in time; a prefix of
+        ``items`` may be in the log then, as may all of them.
+        """
+        await self._find(topic, partition)
+        if self._producer is None:
+            raise StateError("the log is closed")
+        try:
+            # Sequence numbers keep a partition's order across retries, so all may be in flight.
+            sent = [
+                await self._producer.send(
+                    topic,
+                    item.value,
+                    key=item.key,
+                    partition=partition,
+                    timestamp_ms=item.ts_log_ms,
+                )
+                for item in items
+            ]
+            return [metadata.offset for metadata in await asyncio.gather(*sent)]
+        except KafkaError as exc:
+            raise StateError(f"append to {topic}/{partition} failed: {exc}") from exc
+
+    async def start_offset(self, topic: str, partition: int) -> int:
+        """Give the oldest offset still held."""
+        tp = await self._find(topic, partition)
+        return int((await self._open_consumer().beginning_offsets([tp]))[tp])
+
+    async def end_offset(self, topic: str, partition: int) -> int:
+        """Give the offset the next record gets."""
+        tp = await self._find(topic, partition)
+        return await self._end(tp)
+
+    async def read(
+        self, topic: str, partition: int, offset: int, limit: int = 1000
+    ) -> list[LogRecord]:
+        """Up to ``limit`` records from ``offset`` on; empty at the end.
+
+        Raises ``StateError`` where the broker does not deliver what it says it has.
+        """
+        tp = await self._find(topic, partition)
+        async with self._reading:
+            if offset >= self._ends.get(tp, 0) and offset >= await self._end(tp):
+                return []
+            self._go_to(tp, offset)
+            try:
+                async with asyncio.timeout(READ_TIMEOUT_S):
+                    return await self._fetch(tp, limit)
+            except (TimeoutError, KafkaError) as exc:
+                self._assigned = None
+                raise StateError(f"cannot read {topic}/{partition} at {offset}: {exc!r}") from exc
+            except BaseException:
+                self._assigned = None  # the position is unknown: cancelled in mid-fetch
+                raise
+
+    def _go_to(self, tp: TopicPartition, offset: int) -> None:
+        consumer = self._open_consumer()
+        if tp != self._assigned:
+            consumer.assign([tp])
+            self._assigned, self._next = tp, None
+        if offset != self._next:
+            # An explicit seek: seek_to_beginning() after assign() has been seen to end at the end.
+            consumer.seek(tp, offset)
+
+    async def _fetch(self, tp: TopicPartition, limit: int) -> list[LogRecord]:
+        while True:
+            fetched = await self._consumer.getmany(tp, timeout_ms=_POLL_MS, max_records=limit)
+            records = [
+                LogRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value)
+                for r in fetched.get(tp, ())
+            ]
+            if records:
+                self._next = records[-1].offset + 1
+                return records
+            # Nothing, though the end lies further on: a slow broker, or only control records left.
+            position = await self._consumer.position(tp)
+            if position >= self._ends[tp]:
+                self._next = position
+                return []
+
+    async def _end(self, tp: TopicPartition) -> int:
+        try:
+            end = int((await self._open_consumer().end_offsets([tp]))[tp])
+        except KafkaError as exc:
+            raise StateError(f"no end of {tp.topic}/{tp.partition}: {exc}") from exc
+        self._ends[tp] = end
+        return end
+
+    async def _find(self, topic: str, partition: int) -> TopicPartition:
+        if not 0 <= partition < await self.partitions(topic):
+            raise StateError(f"the broker has no partition {topic}/{partition}")
+        return TopicPartition(topic, partition)
+
+    def _open_consumer(self) -> Any:
+        if self._consumer is None:
+            raise StateError("the log is closed")
+        return self._consumer

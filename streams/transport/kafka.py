@@ -1,0 +1,127 @@
+"""The Kafka transport: Faust agents over a consumer group, whole batches, awaited state.
+
+On top of ``delivery``: fetches wait for 64 KiB or 50 ms (else a live trickle makes batches of one
+record), aborted transactions are not read, and a process that was frozen past the session timeout
+crashes instead of acting for partitions that others own by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import monotonic
+from typing import Any
+
+import faust
+from faust.transport.drivers import aiokafka as driver
+from mode import Service
+
+from schemas.errors import UserError
+from streams.transport.delivery import (
+    SETTLE_TIMEOUT_S,
+    BatchConsumer,
+    BatchTransport,
+    Handover,
+    Restore,
+)
+
+FETCH_MIN_BYTES = 65_536
+FETCH_MAX_WAIT_MS = 50
+FREEZE_CHECK_S = 0.2
+
+
+class KafkaThread(driver.AIOKafkaConsumerThread):
+    """Creates the aiokafka consumer with settings that Faust hard-codes or lacks."""
+
+    def _create_worker_consumer(self, transport: KafkaTransport) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Read by aiokafka when the consumer starts, which is later.
+        consumer._fetch_min_bytes = transport.fetch_min_bytes  # noqa: SLF001
+        consumer._fetch_max_wait_ms = transport.fetch_max_wait_ms  # noqa: SLF001
+        consumer._isolation_level = "read_committed"  # noqa: SLF001
+        return consumer
+
+
+class KafkaConsumer(BatchConsumer, driver.Consumer):
+    """Reads the partitions that the consumer group assigns to this process."""
+
+    transport: KafkaTransport
+
+    def _new_consumer_thread(self) -> KafkaThread:
+        return KafkaThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Join the group; a topic that does not exist crashes the app.
+
+        Subscribing all the same would wait for it silently, or have the broker create it with
+        settings of its own.
+        """
+        wanted = set(topics)
+        known = await self._thread.call_thread(self._thread._ensure_consumer().topics)  # noqa: SLF001
+        if missing := sorted(wanted - set(known)):
+            await self.fail(
+                UserError(
+                    f"the broker has no topic {', '.join(missing)}",
+                    "create the topics with: goldendog topics create",
+                )
+            )
+            return
+        await super().subscribe(wanted)
+
+    @Service.task
+    async def _freeze_watch(self) -> None:
+        limit_s = self.app.conf.broker_session_timeout
+        while not self.should_stop:
+            before = monotonic()
+            await self.sleep(FREEZE_CHECK_S)
+            frozen_s = monotonic() - before
+            if frozen_s > limit_s:
+                await self.fail(RuntimeError(f"frozen for {frozen_s:.1f} s, others took over"))
+
+
+class KafkaTransport(BatchTransport, driver.Transport):
+    """A Faust transport over Kafka. Made by ``install``."""
+
+    Consumer = KafkaConsumer
+
+    def __init__(
+        self,
+        url: Any,
+        app: faust.App,
+        *,
+        fetch_min_bytes: int = FETCH_MIN_BYTES,
+        fetch_max_wait_ms: int = FETCH_MAX_WAIT_MS,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(url, app, **kwargs)
+        self.fetch_min_bytes = fetch_min_bytes
+        self.fetch_max_wait_ms = fetch_max_wait_ms
+
+
+def install(
+    app: faust.App,
+    *,
+    restore: Restore | None = None,
+    handover: Handover | None = None,
+    settle_timeout_s: float = SETTLE_TIMEOUT_S,
+    fetch_min_bytes: int = FETCH_MIN_BYTES,
+    fetch_max_wait_ms: int = FETCH_MAX_WAIT_MS,
+) -> KafkaTransport:
+    """Let ``app`` consume in batches from its broker; before agents are declared.
+
+    Parameters
+    ----------
+    restore, handover, settle_timeout_s : as in ``BatchTransport``. ``restore`` runs while
+        heartbeats go on, and may take nine tenths of the app's request timeout.
+    fetch_min_bytes, fetch_max_wait_ms : a fetch returns with so many bytes, or after so long.
+    """
+    transport = KafkaTransport(
+        app.conf.broker_consumer,
+        app,
+        restore=restore,
+        handover=handover,
+        settle_timeout_s=settle_timeout_s,
+        fetch_min_bytes=fetch_min_bytes,
+        fetch_max_wait_ms=fetch_max_wait_ms,
+    )
+    app.transport = transport
+    return transport
