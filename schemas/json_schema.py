@@ -55,7 +55,10 @@ def _schema(name: str, kind: Any) -> dict[str, Any]:
     for definition in definitions.values():
         # Older versions of Python keep a docstring's indentation.
         definition["description"] = cleandoc(definition["description"])
-    head = {"$schema": DIALECT, "$id": f"urn:goldendog:schema:{name}:{records.SCHEMA_VERSION}"}
+    head: dict[str, Any] = {
+        "$schema": DIALECT,
+        "$id": f"urn:goldendog:schema:{name}:{records.SCHEMA_VERSION}",
+    }
     if "$ref" in generated:
         # The struct itself belongs at the top, where readers and editors look for it.
         body = definitions.pop(generated["$ref"].removeprefix("#/$defs/"))
