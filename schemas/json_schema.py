@@ -68,4 +68,4 @@ def _schema(name: str, kind: Any) -> dict[str, Any]:
             "description": "Any input record: what POST /v1/records and files take, one a line.",
             **generated,
         }
-    return head | body | ({"$defs": definitions} if definitions else {})
+    return {**head, **body, **({"$defs": definitions} if definitions else {})}
