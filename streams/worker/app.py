@@ -6,6 +6,7 @@ from asyncio import Future, get_running_loop
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from time import perf_counter
 from typing import Any
 
 from detectors.engine import Engine, ScoreMode
@@ -27,6 +28,8 @@ from streams.worker.resolve import ResolveHandler
 from streams.worker.tally import Tally
 
 ROLES = ("resolve", "detect", "dispatch")
+Observe = Callable[[str, float], None]
+"""Told of each batch: the stage that worked on it, and the seconds it took."""
 APP_ID = "goldendog"
 
 
@@ -66,6 +69,7 @@ class Crew:
     resolve: ResolveHandler | None = None
     detect: DetectHandler | None = None
     dispatch: DispatchHandler | None = None
+    observe: Observe | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,10 @@ class Worker:
     async def _handle(self, tp: TP, records: Sequence[LogRecord]) -> None:
         handler = self.crew.team.route(tp.topic)
         assert handler is not None
+        began = perf_counter()
         await handler.handle(TP(*tp), records)
+        if self.crew.observe is not None:
+            self.crew.observe(handler.stage, perf_counter() - began)
 
     def _guard(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def guarded(*args: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import Lock
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Final
 
 from detectors.engine import Engine, Outputs, ScoreRows
@@ -70,6 +70,7 @@ class DetectHandler:
     clock : seconds, for the cadence alone.
     """
 
+    stage: Final = "detect"
     topics: Final = (RESOLVED, TICKS, TOKEN_INFO)
 
     def __init__(
@@ -250,9 +251,11 @@ class DetectHandler:
         part.saved_at, part.unsaved, part.dirty = self._clock(), 0, False
         self._tally.checkpoints += 1
         self._tally.checkpoint_bytes[p] = size
+        self._tally.checkpoint_ms[p] = time_ns() // 1_000_000
         self._tally.checkpoint_seconds[p] = part.saved_at - began
 
     async def _load(self, p: int) -> _Part:
+        began = self._clock()
         mentions = await self._log.partitions(MENTIONS)
         engine = self._make_engine(input_names(p, mentions))
         checkpoint = await self._store.load(p)
@@ -269,6 +272,7 @@ class DetectHandler:
             TICKS: [f"{TICKS}/{p}"],
             TOKEN_INFO: [f"{TOKEN_INFO}/{p}"],
         }
+        self._tally.restore_seconds[p] = self._clock() - began
         return _Part(engine, positions, known, self._clock(), inputs)
 
     def _take_over(self, engine: Engine, checkpoint: Checkpoint) -> None:

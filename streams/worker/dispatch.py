@@ -36,6 +36,7 @@ class DispatchHandler:
     dead : where messages that are no alerts go.
     """
 
+    stage: Final = "dispatch"
     topics: Final = (ALERTS,)
 
     def __init__(self, sinks: Sequence[AlertSink], dead: DeadLetters) -> None:

@@ -23,6 +23,11 @@ class Handler(Protocol):
     """
 
     @property
+    def stage(self) -> str:
+        """What its work is called in metrics."""
+        ...
+
+    @property
     def topics(self) -> tuple[str, ...]:
         """Topics it reads."""
         ...

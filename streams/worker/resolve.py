@@ -67,6 +67,7 @@ class ResolveHandler:
     lexicon : hash of what the resolver reads; batches carry it.
     """
 
+    stage: Final = "resolve"
     topics: Final = (MENTIONS,)
 
     def __init__(

@@ -22,6 +22,8 @@ class Tally:
     closed_ms : detector partition to the event time up to which its bars are closed.
     tokens : detector partition to tokens with live state.
     checkpoint_bytes, checkpoint_seconds : detector partition to size and cost of the last one.
+    checkpoint_ms : detector partition to when its last one was written, by the wall clock.
+    restore_seconds : detector partition to the time its restore took.
     checkpoints : checkpoints written.
 
     Examples
@@ -41,6 +43,8 @@ class Tally:
     tokens: dict[int, int] = field(default_factory=dict)
     checkpoint_bytes: dict[int, int] = field(default_factory=dict)
     checkpoint_seconds: dict[int, float] = field(default_factory=dict)
+    checkpoint_ms: dict[int, int] = field(default_factory=dict)
+    restore_seconds: dict[int, float] = field(default_factory=dict)
     checkpoints: int = 0
 
     def count(self, topic: str, outcome: str, n: int = 1) -> None:
