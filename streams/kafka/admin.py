@@ -240,7 +240,7 @@ def _differences(
             ("compacted", state.compacted, spec.compacted),
         )
         differences += [
-            f"{state.name}: {what} is {was}, not {wanted}"
+            f"{state.name}: {what}={was}, should be {wanted}"
             for what, was, wanted in pairs
             if was != wanted
         ]

@@ -99,11 +99,10 @@ class KafkaLog:
     async def partitions(self, topic: str) -> int:
         """How many partitions ``topic`` has; ``StateError`` where it does not exist."""
         if topic not in self._counts:
-            await self._open_consumer().topics()  # all topics: asking for one might create it
-            numbers = self._consumer.partitions_for_topic(topic)
-            if not numbers:
+            # All topics first: asking for one that is not there would wait, or create it.
+            if topic not in await self._open_consumer().topics():
                 raise StateError(f"the broker has no topic {topic}")
-            self._counts[topic] = len(numbers)
+            self._counts[topic] = len(await self._producer.partitions_for(topic))
         return self._counts[topic]
 
     async def append(self, topic: str, partition: int, items: Sequence[Item]) -> list[int]:
