@@ -28,7 +28,15 @@ from streams.sources.embedded_log import open_embedded_log
 from streams.sources.feed import Feeder
 from streams.sources.ingest import Ingest
 from streams.worker.alerts import ScoreWriter
-from streams.worker.app import Crew, CrewOptions, Detection, Worker, embedded_worker, make_crew
+from streams.worker.app import (
+    APP_ID,
+    Crew,
+    CrewOptions,
+    Detection,
+    Worker,
+    embedded_worker,
+    make_crew,
+)
 from streams.worker.detect import Cadence
 from streams.worker.dispatch import AlertSink
 from streams.worker.handler import TP, Handler
@@ -176,18 +184,24 @@ class EmbeddedRun:
             (crew.dispatch, (ALERTS,)),
         ]
         for handler, topics in stages:  # each stage's output ends before the next is asked
+            if handler is None:
+                continue
             for topic in topics:
                 for p in range(await self.log.partitions(topic)):
-                    end = await self.log.end_offset(topic, p)
-                    while handler is not None and not self._has_reached(handler, TP(topic, p), end):
-                        await asyncio.sleep(_POLL_S)
+                    await self._reach(handler, TP(topic, p), await self.log.end_offset(topic, p))
 
-    @staticmethod
-    def _has_reached(handler: Handler, tp: TP, end: int) -> bool:
-        try:
-            return handler.position(tp) >= end
-        except KeyError:  # not assigned yet
-            return False
+    async def _reach(self, handler: Handler, tp: TP, end: int) -> None:
+        """Wait until a handler has worked on everything before an offset."""
+        committed = (await self.log.committed(APP_ID)).get(tp, 0)
+        while max(committed, _position(handler, tp)) < end:  # noqa: ASYNC110 a batch ends often
+            await asyncio.sleep(_POLL_S)
+
+
+def _position(handler: Handler, tp: TP) -> int:
+    try:
+        return handler.position(tp)
+    except KeyError:  # not assigned yet
+        return 0
 
 
 @asynccontextmanager
@@ -213,7 +227,9 @@ async def run_embedded(
         log_start_ms=options.log_start_ms,
     )
     try:
-        crew = make_crew(log, _detection(options), _crew_options(options, log, on_alert, on_scores, sinks))
+        crew = make_crew(
+            log, _detection(options), _crew_options(options, log, on_alert, on_scores, sinks)
+        )
         ingest = await Ingest.open(log)
         worker = embedded_worker(log, crew)
         run = EmbeddedRun(log, ingest, worker)
@@ -241,8 +257,10 @@ class _Told:
     def __init__(self, on_alert: OnAlert) -> None:
         self._on_alert = on_alert
 
-    async def offer(self, alert: Alert) -> None:
-        self._on_alert(alert)
+    async def offer(self, alerts: Sequence[Alert]) -> None:
+        """Call it for each."""
+        for alert in alerts:
+            self._on_alert(alert)
 
 
 def _crew_options(

@@ -34,8 +34,8 @@ _MAX_STATE_BYTES: Final = 16 << 30
 class Manifest(Struct, frozen=True):
     """What a checkpoint covers; it makes the chunks before it count.
 
-    ``positions`` is the next offset of each input topic's partition; ``alerts_end`` the end of the
-    alerts partition when the state was taken: alerts that follow from it lie before that.
+    ``positions`` is the next offset of each input topic's partition; ``alerts_end`` where, in the
+    alerts partition, alerts begin that the state has not given yet.
     ``closed_ms`` is the event time up to which bars were closed.
     """
 

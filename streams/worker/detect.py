@@ -6,7 +6,7 @@ from asyncio import Lock
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic, time_ns
-from typing import Final
+from typing import Final, NamedTuple
 
 from detectors.engine import Engine, Outputs, ScoreRows
 from detectors.resolved import decode_batch, unpack_batch
@@ -36,13 +36,20 @@ class Cadence:
     seconds: float = 10.0
 
 
+class _Place(NamedTuple):
+    """Where an alert stands in the log, and the end of its bar."""
+
+    offset: int
+    ts_bar_end_ms: int
+
+
 @dataclass
 class _Part:
     """A detector partition that this worker has."""
 
     engine: Engine
     positions: dict[str, int]
-    known: set[str]  # alerts already in the log that the engine will give again
+    known: dict[str, _Place]  # alerts already in the log that the engine will give again
     saved_at: float
     inputs: dict[str, list[str]]  # names by topic
     lock: Lock = field(default_factory=Lock)
@@ -219,7 +226,7 @@ class DetectHandler:
         new: list[Alert] = []
         for alert in (alert for out in outputs for alert in out.alerts):
             if alert.alert_id in part.known:
-                part.known.discard(alert.alert_id)
+                del part.known[alert.alert_id]
                 self._tally.alerts_again += 1
             else:
                 new.append(alert)
@@ -240,11 +247,15 @@ class DetectHandler:
 
     async def _save(self, p: int, part: _Part) -> None:
         began = self._clock()
+        _forget_closed(part)
+        ahead = [place.offset for place in part.known.values()]
         size = await self._store.save(
             p,
             part.engine.snapshot(),
             positions=dict(part.positions),
-            alerts_end=await self._log.end_offset(ALERTS, p),
+            # Alerts of bars that an earlier process closed, and this state has not yet, count as
+            # not covered.
+            alerts_end=min(ahead, default=await self._log.end_offset(ALERTS, p)),
             fingerprint=self._fingerprint,
             closed_ms=part.engine.closed_ms,
         )
@@ -287,17 +298,25 @@ class DetectHandler:
             )
         engine.restore(checkpoint.state, fingerprint=manifest.fingerprint)
 
-    async def _alerts_since(self, p: int, offset: int) -> set[str]:
-        """Ids of the alerts in the log from an offset on: the engine will give them again."""
-        known: set[str] = set()
+    async def _alerts_since(self, p: int, offset: int) -> dict[str, _Place]:
+        """Alerts in the log from an offset on: the engine will give those of open bars again."""
+        known: dict[str, _Place] = {}
         end = await self._log.end_offset(ALERTS, p)
         while offset < end:
             records = await self._log.read(ALERTS, p, offset)
             if not records:
                 break
-            known.update(decode_alert(r.value or b"").alert_id for r in records)
+            for record in records:
+                alert = decode_alert(record.value or b"")
+                known[alert.alert_id] = _Place(record.offset, alert.ts_bar_end_ms)
             offset = records[-1].offset + 1
         return known
+
+
+def _forget_closed(part: _Part) -> None:
+    """Drop alerts of bars that are closed: if the engine has not given them, it never will."""
+    closed = part.engine.closed_ms
+    part.known = {i: place for i, place in part.known.items() if place.ts_bar_end_ms > closed}
 
 
 def _push_batch(engine: Engine, name: str, batch: ResolvedBatch) -> Outputs:
