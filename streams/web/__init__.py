@@ -1,0 +1,1 @@
+"""The door: records in over HTTP, alerts, metrics and health out."""
