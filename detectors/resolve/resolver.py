@@ -1,0 +1,131 @@
+"""Which tokens a mention names."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from detectors.resolve.addresses import find_addresses
+from detectors.resolve.cashtags import find_cashtags
+from detectors.resolve.context import ANYONE, Context
+from detectors.resolve.index import Index, Sharers
+from detectors.resolve.lexicon import Lexicon
+from detectors.resolve.normalise import fold, visible
+from detectors.resolve.terms import Hit, longest
+from schemas.errors import RecordError
+from schemas.records import MAX_TOKENS_PER_MENTION, Mention
+from schemas.tokens import SOLANA_MAINNET, canonical_token, token_of_address
+
+_LINK: Final = re.compile(r"[a-z][a-z0-9+.-]{1,15}://[!-~]*")
+
+
+class Resolver:
+    """From a mention's text to tokens, by the lexicon version in force at its log time.
+
+    1. The tokens its source named, if any are valid.
+    2. Contract addresses (see ``addresses``). Beside one that the directory does not know, cashtags
+       and aliases name nothing: a copycat's post must not feed the coin it copies.
+    3. Cashtags. Of several tokens with one symbol the one whose address is in the post, else that
+       of the highest liquidity class, else the one whose own context words are near, else none.
+    4. Aliases, as whole words, the longest at a place. An ambiguous one, or one that several tokens
+       share, counts only near a context word.
+
+    A post that names more than 16 tokens is a list, not talk of any of them: it names none. The
+    result depends on the arguments alone.
+
+    Parameters
+    ----------
+    lexicon : what the words mean, and since when.
+
+    Examples
+    --------
+    >>> lexicon = Lexicon.parse('''{"versions": [{"version": 1, "effective_log_ms": 0, "tokens": [
+    ...     {"token": "eip155:1/erc20:0x6982508145454ce325ddbe47a25d4ec3d2311933",
+    ...      "symbol": "MOMO", "aliases": ["momo"], "ambiguous": true}]}]}''')
+    >>> resolver = Resolver(lexicon)
+    >>> def names(text: str) -> int:
+    ...     return len(resolver.resolve(Mention("1", 0, "x", "ann", text), 0))
+    >>> names("who is momo?"), names("$MOMO"), names("momo coin just launched on solana")
+    (0, 1, 1)
+    """
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
+        self._indexes = [Index(version.tokens) for version in lexicon.versions]
+        self._before_any = Index(())
+
+    def resolve(self, mention: Mention, ts_log_ms: int) -> tuple[str, ...]:
+        """Canonical ids of the tokens named, sorted, each once; empty where there are none.
+
+        ``ts_log_ms`` is the mention's clamped log time.
+        """
+        if mention.tokens:
+            named = _valid(mention.tokens)
+            if named:
+                return named
+        version = self._lexicon.in_force(ts_log_ms)
+        index = self._indexes[version] if version >= 0 else self._before_any
+        tokens = _tokens_of(mention.text, index)
+        return tuple(sorted(tokens)) if len(tokens) <= MAX_TOKENS_PER_MENTION else ()
+
+
+def _valid(tokens: tuple[str, ...]) -> tuple[str, ...]:
+    named = set()
+    for token in tokens:
+        try:
+            named.add(canonical_token(token))
+        except RecordError:
+            continue
+    return tuple(sorted(named))
+
+
+def _tokens_of(text: str, index: Index) -> set[str]:
+    seen = visible(text)
+    copy = fold(seen)
+    context = Context(index.context, copy)
+    tokens, unlisted = _by_address(seen, index, context)
+    if unlisted:
+        return tokens
+    words = _LINK.sub(_blank, copy) if "://" in copy else copy
+    addressed = frozenset(tokens)
+    for start, end, sharers in _cashtags(words, index):
+        if len(sharers) == 1:
+            tokens.add(sharers[0])
+        elif addressed.isdisjoint(sharers):
+            tokens.update(index.strongest(sharers, context.near(start, end)))
+    for start, end, sharers in longest(index.aliases.find(words)):
+        if not tokens.isdisjoint(sharers):
+            continue
+        if not index.is_ambiguous(sharers):
+            tokens.update(sharers)
+            continue
+        near = context.near(start, end)
+        if not near.isdisjoint((ANYONE, *sharers)):
+            tokens.update(index.strongest(sharers, near))
+    return tokens
+
+
+def _by_address(seen: str, index: Index, context: Context) -> tuple[set[str], bool]:
+    """Tokens named by address, and whether an address may be of a token nobody has listed."""
+    tokens: set[str] = set()
+    unlisted = False
+    for address in find_addresses(seen):
+        sharers = index.addresses.get(address.text)
+        if sharers:
+            tokens.update(index.strongest(sharers, context.anywhere()))
+        elif address.likely:
+            unlisted = True
+            if address.solana:
+                tokens.add(token_of_address(SOLANA_MAINNET, address.text))
+    return tokens, unlisted
+
+
+def _cashtags(copy: str, index: Index) -> list[Hit[Sharers]]:
+    if "$" not in copy:
+        return []
+    found = find_cashtags(copy, index.symbols)
+    return [Hit(start, end, index.symbols[symbol]) for start, end, symbol in found]
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])  # places stay what they were
