@@ -66,7 +66,7 @@ schema: setup-dev ## write schemas/jsonschema anew from schemas/records.py
 	@$(VENV)/bin/goldendog schema --out schemas/jsonschema
 
 bench: setup-dev ## measure the engine on this machine
-	@$(PY) benchmarks/engine.py $(ARGS)
+	@$(PY) -m benchmarks.engine $(ARGS)
 
 lock: ## resolve the dependencies anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
