@@ -39,7 +39,9 @@ def main() -> None:
     kinds = {
         "english": [_english(rng, aliases) for _ in range(N_POSTS)],
         "chinese": [_chinese(rng, aliases) for _ in range(N_POSTS)],
-        "cashtag": [f"{_english(rng, aliases)} $SYM{rng.randrange(N_TOKENS)}" for _ in range(N_POSTS)],
+        "cashtag": [
+            f"{_english(rng, aliases)} $SYM{rng.randrange(N_TOKENS)}" for _ in range(N_POSTS)
+        ],
         "address": [f"{_english(rng, aliases)} ca {rng.choice(mints)}" for _ in range(N_POSTS)],
     }
     mix = [("english", 0.5), ("chinese", 0.3), ("cashtag", 0.15), ("address", 0.05)]

@@ -14,26 +14,27 @@ if TYPE_CHECKING:
 T0_MS: Final = 1_736_726_400_000  # 2025-01-13T00:00Z
 HOUR_MS: Final = 3_600_000
 PUMP_MS: Final = 1_200_000
-N_PUMPS: Final = 300
+PUMPS_PER_HOUR: Final = 12.5
 PLATFORM_SHARES: Final = (0.4, 0.2, 0.12, 0.1, 0.08, 0.05, 0.03, 0.02)
 
 
 def workload(n: int, n_tokens: int, hours: float = 24.0, seed: int = 7) -> Columns:
-    """Make ``n`` records over ``hours``, in order of log time; 70 % mentions, a tenth in 300 pumps.
+    """Make ``n`` records over ``hours``, in order of log time; 70 % mentions, a tenth in pumps.
 
     Tokens are busy by Zipf's law (exponent 1.1). Half the records reach the log up to two seconds
     after they happened, so that about a third of them are out of order.
     """
     rng = np.random.default_rng(seed)
     span_ms = int(hours * HOUR_MS)
+    n_pumps = round(hours * PUMPS_PER_HOUR)
     pumped = np.arange(n) >= n - n // 10
     weights = 1.0 / np.arange(1, n_tokens + 1) ** 1.1
     token = rng.choice(n_tokens, n, p=weights / weights.sum()).astype(np.int32)
     ts = rng.integers(0, span_ms, n)
 
-    pump_token = rng.integers(0, n_tokens, N_PUMPS)
-    pump_at = rng.integers(0, span_ms - PUMP_MS, N_PUMPS)
-    which = rng.integers(0, N_PUMPS, int(pumped.sum()))
+    pump_token = rng.integers(0, n_tokens, n_pumps)
+    pump_at = rng.integers(0, span_ms - PUMP_MS, n_pumps)
+    which = rng.integers(0, n_pumps, int(pumped.sum()))
     token[pumped] = pump_token[which]
     into = (rng.beta(1.5, 3, len(which)) * PUMP_MS).astype(np.int64)
     ts[pumped] = pump_at[which] + into
