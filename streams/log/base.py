@@ -74,7 +74,7 @@ class Log(Protocol):
     async def read(
         self, topic: str, partition: int, offset: int, limit: int = 1000
     ) -> list[LogRecord]:
-        """Up to ``limit`` records from ``offset`` on, oldest first; empty at the end.
+        """Up to ``limit`` records from ``offset`` on, oldest first; empty only at the end.
 
         Offsets may have holes where compaction removed records.
         """

@@ -178,7 +178,10 @@ class SqliteLog:
     async def read(
         self, topic: str, partition: int, offset: int, limit: int = 1000
     ) -> list[LogRecord]:
-        """Up to ``limit`` durable records from ``offset`` on; empty at the end."""
+        """Up to ``limit`` durable records from ``offset`` on; empty at the end.
+
+        Fewer where their values would take more than a few megabytes, but one at least.
+        """
         self._check_open()
         if offset >= self.end_of(topic, partition):
             return []

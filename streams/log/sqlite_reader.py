@@ -13,6 +13,7 @@ from streams.log.sqlite_books import no_partition
 from streams.log.sqlite_file import OFFSET_BITS, log_path, meta_of, open_for_reading
 
 _CHUNK: Final = 2000
+_CHUNK_BYTES: Final = 4 << 20
 
 
 def _id_of(db: sqlite3.Connection, topic: str, partition: int) -> int:
@@ -27,14 +28,25 @@ def _id_of(db: sqlite3.Connection, topic: str, partition: int) -> int:
 def read_rows(
     db: sqlite3.Connection, topic: str, partition: int, offset: int, limit: int
 ) -> list[LogRecord]:
-    """Up to ``limit`` committed records of one partition from ``offset`` on."""
+    """Up to ``limit`` committed records of one partition from ``offset`` on.
+
+    Fewer where their values would take more than a few megabytes, but one at least.
+    """
     base = _id_of(db, topic, partition) << OFFSET_BITS
     rows = db.execute(
         "SELECT id, ts_log_ms, key, value FROM records WHERE id BETWEEN ? AND ?"
         " ORDER BY id LIMIT ?",
         (base + offset, base + (1 << OFFSET_BITS) - 1, limit),
-    ).fetchall()
-    return [LogRecord(topic, partition, id_ - base, ts, key, value) for id_, ts, key, value in rows]
+    )
+    records: list[LogRecord] = []
+    size = 0
+    for id_, ts, key, value in rows:
+        records.append(LogRecord(topic, partition, id_ - base, ts, key, value))
+        size += len(value or b"")
+        if size >= _CHUNK_BYTES:
+            rows.close()
+            break
+    return records
 
 
 def start_offset(db: sqlite3.Connection, topic: str, partition: int) -> int | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.decode import encode_record
-from schemas.errors import UserError
+from schemas.decode import check_record, encode_record
+from schemas.errors import RecordError, UserError
 from schemas.records import Heartbeat
 from schemas.topics import MENTIONS, TOPICS
 from streams.log.base import Item
@@ -34,8 +34,10 @@ def partition_counts(partitions: int, mention_partitions: int | None = None) -> 
 def first_heartbeat(topic: str, partition: int, log_start_ms: int) -> Item:
     """Make the record that begins an input: it says from when baselines count.
 
-    >>> first_heartbeat("dex.ticks.v1", 3, 1000).ts_log_ms
-    1000
+    Raises ``UserError`` where ``log_start_ms`` is no time in milliseconds.
+
+    >>> first_heartbeat("dex.ticks.v1", 3, 1_735_689_600_000).ts_log_ms
+    1735689600000
     """
     record = Heartbeat(
         id=f"start/{topic}/{partition}",
@@ -43,6 +45,10 @@ def first_heartbeat(topic: str, partition: int, log_start_ms: int) -> Item:
         log_start_ms=log_start_ms,
         topic=topic,
     )
+    try:
+        check_record(record)
+    except RecordError as exc:
+        raise UserError(f"log_start_ms: {exc.problem}", exc.remedy) from exc
     return Item(None, encode_record(record), log_start_ms)
 
 
