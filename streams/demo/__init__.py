@@ -1,0 +1,1 @@
+"""The demo: the RedNote wave played through the embedded run, watched live, and summed up."""

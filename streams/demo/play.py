@@ -1,0 +1,176 @@
+"""Plays the scenario through the embedded run, on a terminal or a pipe, and judges the alerts."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.console import Console
+
+from detectors.engine import Engine
+from detectors.model import Model
+from detectors.settings import EngineSettings
+from schemas.records import Alert, Record
+from streams.demo.board import Board
+from streams.demo.report import NEXT, as_json, false_alarms, lines, table
+from streams.demo.screen import PlainScreen, Screen, TerminalScreen
+from streams.embedded import EmbeddedOptions, EmbeddedRun, run_embedded
+from streams.logs import configure_logs
+from streams.model_store import load_default_model
+from streams.numba_cache import kernels_are_cached
+from streams.scenario.anchors import ORDINARY
+from streams.scenario.coins import ALL, lexicon_text
+from streams.scenario.emit import Tape, heartbeats, records
+from streams.scenario.judge import Judgement, judge
+from streams.scenario.rednote import HEARTBEAT_EVERY_MS, tape_of, true_prices, wave_symbols
+from streams.scenario.variation import Variation
+from streams.scenario.waves import wave_columns, wave_log_start_ms
+from streams.worker.detect import Cadence
+
+CHUNK: Final = 2_000
+AHEAD: Final = 4
+"""Chunks fed before the first of them has been worked on."""
+WATCHABLE_S: Final = 45.0
+"""A terminal gets the wave no faster than this, so that it can be watched."""
+
+
+def play_demo(variation: Variation, *, as_json: bool) -> int:
+    """Play, and report. 0 where MOMO was found, 1 where it was not."""
+    configure_logs("error", "text")
+    console = Console(stderr=as_json)
+    model = load_default_model()
+    _warm_up(console, model)
+    with console.status("drawing nine days of January 2025 ..."):
+        tape = tape_of(variation)
+    board = _board(tape, model)
+    watched = console.is_terminal and not console.is_dumb_terminal
+    screen: Screen = TerminalScreen(console, board) if watched else PlainScreen(console, board)
+    began = time.monotonic()
+    with screen:
+        asyncio.run(_play(tape, model, board, screen, WATCHABLE_S if watched else 0.0))
+    seconds = time.monotonic() - began
+    verdict = judge(board.alerts, true_prices(tape), wave_symbols(), ORDINARY)
+    _report(console, variation, verdict, board, seconds, to_json=as_json)
+    return 0 if verdict.coins[0].candidate_ts_ms is not None else 1
+
+
+def _board(tape: Tape, model: Model) -> Board:
+    total = len(tape.posts) + len(tape.trades) + len(tape.others)
+    total += sum(1 for _ in heartbeats(tape, HEARTBEAT_EVERY_MS))
+    return Board({coin.token: coin.symbol for coin in ALL}, model.probability, total)
+
+
+def _warm_up(console: Console, model: Model) -> None:
+    """Have the kernels compiled before the clock starts, and say so where that takes long."""
+    what = "loading the detector ..."
+    if not kernels_are_cached():
+        what = "compiling the detector for this machine: up to 30 s, the first time only ..."
+        if not console.is_terminal:
+            console.print(what)
+    with console.status(what):
+        columns, _ = wave_columns(1)
+        engine = Engine(EngineSettings(), model, ["log"], fingerprint="warm-up", scores="gated")
+        engine.push("log", columns, len(columns), int(columns.ts_log_ms[-1]), wave_log_start_ms(1))
+
+
+async def _play(tape: Tape, model: Model, board: Board, screen: Screen, least_s: float) -> None:
+    with tempfile.TemporaryDirectory(prefix="goldendog-demo-") as folder:
+        options = EmbeddedOptions(
+            Path(folder),
+            recorded_time=True,
+            partitions=1,
+            mention_partitions=1,
+            lexicon=lexicon_text().encode(),
+            model=model,
+            scores="gated",
+            cadence=Cadence(records=500_000, seconds=3_600.0),
+        )
+
+        def alerted(alert: Alert) -> None:
+            if board.alerted(alert):
+                screen.alerted(alert)
+
+        async with run_embedded(options, on_alert=alerted, on_scores=board.scored) as run:
+            drawing = asyncio.create_task(_draw(run, board, screen))
+            try:
+                await _feed(run, records(tape, HEARTBEAT_EVERY_MS), board, least_s)
+                await run.finish()
+            finally:
+                drawing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await drawing
+            board.advance(run.progress().closed_ms)
+            screen.draw()
+
+
+async def _feed(run: EmbeddedRun, source: Iterator[Record], board: Board, least_s: float) -> None:
+    """Append chunk by chunk, a few ahead of the detector, and not faster than can be watched."""
+    began = time.monotonic()
+    under_way: deque[int] = deque()
+    while chunk := await asyncio.to_thread(lambda: list(islice(source, CHUNK))):
+        while len(under_way) >= AHEAD:
+            if run.progress().closed_ms >= under_way[0]:
+                under_way.popleft()
+            else:
+                await run.watch(asyncio.sleep(0.005))
+        wait = board.fed / board.total * least_s - (time.monotonic() - began)
+        if wait > 0:
+            await run.watch(asyncio.sleep(wait))
+        await run.append(chunk)
+        board.saw(chunk)
+        # Bars close a little behind the log: lateness, and the bar itself.
+        under_way.append((chunk[-1].ts_log_ms or 0) - 10_000)
+
+
+async def _draw(run: EmbeddedRun, board: Board, screen: Screen) -> None:
+    while True:
+        board.advance(run.progress().closed_ms)
+        screen.draw()
+        await asyncio.sleep(0.12)
+
+
+def _report(
+    console: Console,
+    variation: Variation,
+    verdict: Judgement,
+    board: Board,
+    seconds: float,
+    *,
+    to_json: bool,
+) -> None:
+    if to_json:
+        extra = {
+            "variation": asdict(variation),
+            "records": board.fed,
+            "seconds": round(seconds, 1),
+            "alerts": len(board.alerts),
+        }
+        sys.stdout.buffer.write(msgspec.json.encode(as_json(verdict, extra)) + b"\n")
+        return
+    console.print()
+    if console.is_terminal:
+        console.print(table(verdict))
+    else:
+        for line in lines(verdict):
+            console.print(line, soft_wrap=True)
+    console.print(false_alarms(verdict), highlight=False, soft_wrap=True)
+    rate = board.fed / max(seconds, 1e-9)
+    console.print(
+        f"{board.fed:,} records in {seconds:.0f} s ({rate:,.0f} a second), "
+        f"{len(board.alerts)} alerts. Anchors are published facts; all between them is synthetic.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print("\nnext:")
+    for line in NEXT:
+        console.print(f"  {line}", highlight=False, soft_wrap=True)

@@ -1,0 +1,98 @@
+"""An alert in words: what a person reads of it in one or two lines."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from schemas.records import Alert, Reason
+
+_PHRASES: Final = {
+    "z_mentions": "posts",
+    "z_authors": "authors",
+    "z_trades": "trades",
+    "z_traders": "traders",
+    "z_volume": "volume",
+    "z_net_buying": "net buying",
+    "z_return": "return",
+    "z_mentions_day": "posts, against a day",
+    "z_trades_day": "trades, against a day",
+    "z_volume_day": "volume, against a day",
+}
+
+
+def clock(ts_ms: int) -> str:
+    """Day and time, UTC.
+
+    >>> clock(1_736_830_800_000)
+    '14 Jan 05:00:00'
+    """
+    return datetime.fromtimestamp(ts_ms / 1000, UTC).strftime("%d %b %H:%M:%S")
+
+
+def duration(seconds: float) -> str:
+    """A span in hours and minutes.
+
+    >>> duration(3_900), duration(-60), duration(95)
+    ('1 h 05 min', '-1 min', '2 min')
+    """
+    minutes = round(abs(seconds) / 60)
+    sign = "-" if seconds < 0 and minutes else ""
+    return (
+        f"{sign}{minutes // 60} h {minutes % 60:02d} min"
+        if minutes >= 60
+        else f"{sign}{minutes} min"
+    )
+
+
+def dollars(value: float) -> str:
+    """Money, short.
+
+    >>> dollars(15_500_000), dollars(58_000), dollars(0.015), dollars(0.0000584)
+    ('$15.5 M', '$58 k', '$0.015', '$0.0000584')
+    """
+    if value >= 1e6:
+        return f"${value / 1e6:.3g} M"
+    if value >= 1e3:
+        return f"${value / 1e3:.3g} k"
+    if value >= 1:
+        return f"${value:.3g}"
+    digits = f"{value:.2e}"
+    places = 2 + int(digits.split("-")[1]) if "-" in digits else 2
+    return f"${value:.{places}f}".rstrip("0")
+
+
+def reason(why: Reason) -> str:
+    """One reason: the feature, how unusual it is, what it usually is.
+
+    >>> reason(Reason("z_authors", 14.23, 0.4, 1.1, 60, 1.8))
+    'authors z 14.2'
+    >>> reason(Reason("copy_share", 0.25, None, None, None, -0.4))
+    'copy share 0.25'
+    """
+    value = "unknown" if why.value is None else f"{why.value:.3g}"
+    name = _PHRASES.get(why.feature)
+    return f"{name} z {value}" if name else f"{why.feature.replace('_', ' ')} {value}"
+
+
+def reasons(alert: Alert, most: int = 3) -> str:
+    """The reasons that spoke for the alert, strongest first."""
+    pro = sorted(alert.reasons, key=lambda r: -r.contribution_logit)[:most]
+    return ", ".join(reason(r) for r in pro if r.contribution_logit > 0)
+
+
+def headline(alert: Alert) -> str:
+    """One line: when, what, which coin, how sure, where the price stands."""
+    parts = [f"P {alert.probability:.0%}"] if alert.kind in ("candidate", "update") else []
+    if alert.price_usd is not None:
+        parts.append(dollars(float(alert.price_usd)))
+    if alert.market_cap_usd is not None:
+        parts.append(f"cap {dollars(alert.market_cap_usd)}")
+    if alert.kind in ("fading", "closed") and alert.attention_share_of_peak is not None:
+        parts.append(f"attention at {alert.attention_share_of_peak:.0%} of its peak")
+    if alert.kind in ("fading", "closed") and alert.price_share_of_peak is not None:
+        parts.append(f"price at {alert.price_share_of_peak:.0%}")
+    if alert.kind == "candidate" and alert.moved_x_since_onset is not None:
+        parts.append(f"moved {alert.moved_x_since_onset:.2g}x so far")
+    name = alert.symbol or alert.token.rpartition(":")[2][:8]
+    return f"{clock(alert.ts_available_ms)}  {alert.kind:<9}  {name:<10} {', '.join(parts)}"
