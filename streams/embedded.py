@@ -14,18 +14,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from detectors.engine import ScoreMode, ScoreRows
 from detectors.model import Model
-from detectors.resolve import Lexicon
+from detectors.resolve.lexicon import Lexicon
 from detectors.settings import EngineSettings
 from schemas.records import Alert, Record
 from schemas.topics import ALERTS, RESOLVED, TICKS, TOKEN_INFO
 from streams.log.sqlite import SqliteLog
 from streams.model_store import load_default_model
 from streams.sources.embedded_log import open_embedded_log
-from streams.sources.feed import Feeder
+from streams.sources.feed import Fed, Feeder, FeedReport
 from streams.sources.ingest import Ingest
 from streams.worker.alerts import ScoreWriter
 from streams.worker.app import (
@@ -140,8 +140,8 @@ class EmbeddedRun:
             tokens=sum(tally.tokens.values()),
         )
 
-    async def feed(self, records: Iterable[Record], name: str | None = None) -> int:
-        """Append records, in batches; they are durable on return. The number appended.
+    async def feed(self, records: Iterable[Fed], name: str | None = None) -> FeedReport:
+        """Append records, in batches; they are durable on return.
 
         ``name`` stands for a fixed sequence, such as a file's path: what an earlier run of this
         folder appended of it is passed over.
@@ -164,7 +164,8 @@ class EmbeddedRun:
     async def watch(self, work: Awaitable[T]) -> T:
         """Await some work, but raise the worker's error as soon as it has one."""
         task = asyncio.ensure_future(work)
-        await asyncio.wait({task, self._worker.failure}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {task, self._worker.failure}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -8,13 +8,15 @@ from schemas.errors import UserError
 from schemas.topics import MENTIONS, TICKS, TOPICS
 from streams.log.base import Stamp
 from streams.log.sqlite import SqliteLog
-from streams.sources.ingest import FEEDS
+from streams.log.topics import partition_counts
+from streams.sources.feed import FEEDS
 
 
 def create_topics(log: SqliteLog, partitions: int, mention_partitions: int) -> None:
     """Create every topic of an embedded run; what exists already stays as it is."""
+    counts = partition_counts(partitions, mention_partitions)
     for spec in TOPICS:
-        n = mention_partitions if spec.name == MENTIONS else partitions
+        n = counts[spec.name]
         log.create_topic(spec.name, n, compacted=spec.compacted, raw_input=spec.raw_input)
     log.create_topic(FEEDS, 1, compacted=True)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from asyncio import to_thread
-from collections.abc import AsyncIterable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -11,20 +12,34 @@ import msgspec
 from msgspec import Struct
 
 from schemas.errors import InputFileError
-from schemas.records import Record
+from schemas.records import DeadLetter, Record
+from schemas.topics import DEAD_LETTERS
+from streams.files.rows import BadRecord
 from streams.log.base import Item
 from streams.log.sqlite import SqliteLog
-from streams.sources.ingest import FEEDS, Ingest
+from streams.sources.ingest import Ingest
 
 BATCH: Final = 2_000
+FEEDS: Final = "feeds.v1"
+"""Topic of embedded logs: how far each feed was read, by its name."""
+Fed = Record | BadRecord
 
 
 class FeedNote(Struct, frozen=True):
-    """How far a feed was read: its records in the log, and the id of the last of them."""
+    """How far a feed was read: its records in the log, bad ones included, and the last of them."""
 
     name: str
     records: int
-    last_id: str
+    last: str
+
+
+@dataclass(frozen=True)
+class FeedReport:
+    """What a feed gave: records appended, records kept as dead letters, records passed over."""
+
+    appended: int
+    rejected: int
+    passed_over: int
 
 
 async def notes_of(log: SqliteLog) -> dict[str, FeedNote]:
@@ -44,7 +59,7 @@ async def notes_of(log: SqliteLog) -> dict[str, FeedNote]:
 
 
 class Feeder:
-    """Appends records to a log, a batch at a time.
+    """Appends records to a log, a batch at a time; those that are bad become dead letters.
 
     Parameters
     ----------
@@ -54,53 +69,68 @@ class Feeder:
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest
 
-    async def feed(self, records: Iterable[Record], name: str | None = None) -> int:
+    async def feed(self, records: Iterable[Fed], name: str | None = None) -> FeedReport:
         """Append records; with a ``name``, those that an earlier run appended are passed over.
 
         The name stands for one fixed sequence that may have grown at its end. Each batch and the
         note of how far it reached are one transaction, so that a killed run neither loses nor
-        doubles a record. Returns the number appended. Raises InputFileError where the sequence
-        begins otherwise than it did.
+        doubles a record. Raises InputFileError where the sequence begins otherwise than it did.
         """
         source = iter(records)
-        done = 0
-        if name is not None:
-            done = await self._pass_over(source, name)
-        appended = 0
+        passed = 0 if name is None else await self._pass_over(source, name)
+        done, rejected = passed, 0
         while batch := await to_thread(_take, source):
-            appended += len(batch)
-            note = None
+            done += len(batch)
+            bad = [each for each in batch if isinstance(each, BadRecord)]
+            beside: list[tuple[str, int, list[Item]]] = []
+            if bad:
+                beside.append((DEAD_LETTERS, 0, [_letter(each) for each in bad]))
+                rejected += len(bad)
             if name is not None:
-                feed_note = FeedNote(name, done + appended, batch[-1].id)
-                note = Item(name.encode(), msgspec.json.encode(feed_note))
-            await self._ingest.append(batch, note)
-        return appended
+                note = msgspec.json.encode(FeedNote(name, done, _id_of(batch[-1])))
+                beside.append((FEEDS, 0, [Item(name.encode(), note)]))
+            await self._ingest.append(
+                [each for each in batch if not isinstance(each, BadRecord)],
+                beside=beside,
+                reached_ms=max((each.ts_log_ms for each in bad), default=-1),
+            )
+        return FeedReport(done - passed - rejected, rejected, passed)
 
-    async def feed_live(self, batches: AsyncIterable[list[Record]]) -> int:
-        """Append batches as they come, such as lines of standard input. Returns the number."""
-        appended = 0
-        async for batch in batches:
-            await self._ingest.append(batch)
-            appended += len(batch)
-        return appended
-
-    async def _pass_over(self, source: Iterator[Record], name: str) -> int:
+    async def _pass_over(self, source: Iterator[Fed], name: str) -> int:
         note = (await notes_of(self._ingest.log)).get(name)
-        if note is None or note.records == 0:
+        if note is None:
             return 0
         last = await to_thread(_skip, source, note.records)
-        if last is None or last.id != note.last_id:
+        if last is None or _id_of(last) != note.last:
             raise InputFileError(
                 f"{name} is not what was fed into this data folder before: "
-                f"record {note.records} was {note.last_id!r}",
+                f"record {note.records:,} was {note.last!r}",
                 "start a new data folder, or feed it under another name",
             )
         return note.records
 
 
-def _take(source: Iterator[Record]) -> list[Record]:
+def _take(source: Iterator[Fed]) -> list[Fed]:
     return list(islice(source, BATCH))
 
 
-def _skip(source: Iterator[Record], n: int) -> Record | None:
+def _skip(source: Iterator[Fed], n: int) -> Fed | None:
     return next(islice(source, n - 1, n), None)
+
+
+def _id_of(fed: Fed) -> str:
+    return fed.place if isinstance(fed, BadRecord) else fed.id
+
+
+def _letter(bad: BadRecord) -> Item:
+    error = bad.error
+    letter = DeadLetter(
+        code=error.code,
+        problem=error.problem,
+        place=bad.place,
+        ts_log_ms=bad.ts_log_ms,
+        field=error.field,
+        remedy=error.remedy,
+        raw=bad.raw,
+    )
+    return Item(None, msgspec.json.encode(letter))

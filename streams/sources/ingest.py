@@ -18,9 +18,6 @@ PROGRESS_EVERY_MS: Final = 200
 """In a recorded-time log every input is told how far the log has come, this often in log time."""
 RAW_TOPICS: Final = (*DETECTOR_INPUTS, GAUGES, CONTROL)
 
-FEEDS: Final = "feeds.v1"
-"""Of embedded logs only: how far each file was read, by its path."""
-
 
 class Ingest:
     """Deals records over the raw topics and partitions; what ``append`` took is durable.
@@ -76,10 +73,17 @@ class Ingest:
             await ingest.append(())
         return ingest
 
-    async def append(self, records: Sequence[Record], note: Item | None = None) -> None:
+    async def append(
+        self,
+        records: Sequence[Record],
+        *,
+        beside: Sequence[tuple[str, int, Sequence[Item]]] = (),
+        reached_ms: int = -1,
+    ) -> None:
         """Append records in order, all or none; they are durable when this returns.
 
-        ``note`` goes into the topic of feeds in the same transaction.
+        ``beside`` are appends to other topics in the same transaction. ``reached_ms`` is a log time
+        that a recorded-time source has reached beyond its records.
         """
         async with self._lock:
             before = self.log_ms
@@ -88,14 +92,13 @@ class Ingest:
                 self._begin(piles, records)
             for record in records:
                 self._deal(piles, record)
+            self.log_ms = max(self.log_ms, reached_ms)
             self._tell_progress(piles)
             appends: list[tuple[str, int, Sequence[Item]]] = [
                 (topic, p, items) for (topic, p), items in piles.items()
             ]
-            if note is not None:
-                appends.append((FEEDS, 0, [note]))
             try:
-                await self.log.append_many(appends)
+                await self.log.append_many([*appends, *beside])
             except BaseException:
                 self.log_ms = before
                 raise

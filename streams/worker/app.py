@@ -11,7 +11,8 @@ from typing import Any
 
 from detectors.engine import Engine, ScoreMode
 from detectors.model import Model
-from detectors.resolve import Lexicon, Resolver
+from detectors.resolve.lexicon import Lexicon
+from detectors.resolve.resolver import Resolver
 from detectors.settings import EngineSettings
 from schemas.errors import UserError
 from streams.fingerprint import fingerprint
