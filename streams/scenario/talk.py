@@ -76,6 +76,10 @@ _PLACES: Final = (
     "oslo", "perth", "cairo", "lima", "seoul", "naples", "kansas", "brazil", "maine", "广州", "杭州",
     "nairobi", "warsaw", "dallas",
 )  # fmt: skip
+_TAILS: Final = (
+    "", "", "lol", "so much fun", "no idea", "哈哈哈", "谢谢", "please help", "good night", "first time here",
+    "love it", "is that normal", "真的", "see you tomorrow", "what a week",
+)  # fmt: skip
 CHATTER: Final = {
     "refugees": _REFUGEE,
     "who is momo": _WHO_IS_MOMO,
@@ -96,13 +100,11 @@ def coin_texts(rng: np.random.Generator, coin: Coin, n: int) -> list[str]:
 
 
 def chatter_texts(rng: np.random.Generator, subject: str, n: int) -> list[str]:
-    """``n`` posts on one subject of ``CHATTER``, with a stray thought after some of them."""
-    thoughts = pool_of_texts(int(rng.integers(0, 1 << 31)), n)
+    """``n`` posts on one subject of ``CHATTER``."""
     out = []
-    for thought in thoughts:
+    for _ in range(n):
         text = _pick(rng, CHATTER[subject]).format(n=rng.integers(2, 90), place=_pick(rng, _PLACES))
-        tail = " ".join(thought.split()[:2]) if subject == "refugees" and rng.random() < 0.3 else ""
-        out.append(f"{text} {tail}".strip())
+        out.append(f"{text} {_pick(rng, _TAILS)}".strip())
     return out
 
 
