@@ -7,12 +7,16 @@ product that wraps, narrow fields widened before arithmetic.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Int64: TypeAlias = Any
+"""A whole number: int64 when compiled, int or a numpy scalar when not, which mypy keeps apart."""
+Record: TypeAlias = Any
+"""One record of a structured array: numpy types its fields as Any, numba knows them exactly."""
 
 
 def jit(function: Callable[P, R]) -> Callable[P, R]:

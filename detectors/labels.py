@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import jit
+from detectors.jit import Int64, jit
 
 UNKNOWN, NO, YES = -1, 0, 1
 DAY_MS: Final = 86_400_000
 
 
 @jit
-def first_touch(ts_ms, price, start, entry, up, down, until_ms):
+def first_touch(
+    ts_ms: NDArray[Any],
+    price: NDArray[Any],
+    start: Int64,
+    entry: float,
+    up: float,
+    down: float,
+    until_ms: Int64,
+) -> Int64:
     """Walk prices from ``start``: YES at ``up`` times entry, NO at ``down`` times or ``until_ms``.
 
     UNKNOWN where the prices end before any of these.
@@ -39,7 +47,7 @@ def barrier_labels(
     horizon_ms: int = DAY_MS,
     end_ms: int | None = None,
 ) -> NDArray[np.int8]:
-    """Label each instant: does the price reach ``up`` times before ``down`` times, in time?
+    """Label each instant: whether the price reaches ``up`` times before ``down`` times, in time.
 
     Parameters
     ----------
@@ -54,7 +62,8 @@ def barrier_labels(
 
     Examples
     --------
-    >>> ts = np.array([10, 20, 30]); price = np.array([1.0, 3.0, 1.0])
+    >>> ts = np.array([10, 20, 30])
+    ... price = np.array([1.0, 3.0, 1.0])
     >>> barrier_labels(np.array([5, 15, 25, 35]), ts, price, horizon_ms=100, end_ms=1_000)
     array([ 1,  0,  0, -1], dtype=int8)
 

@@ -33,7 +33,7 @@ class Seen:
                 self.limit_bars,
             )  # fmt: skip
             if at == m:
-                return kept
+                return int(kept)
             size = 2 * self.keys.shape[1]
             bigger, bars = np.zeros((2, size), np.int64), np.zeros((2, size), np.int32)
             intake.rehash(self.keys, self.bars, bigger, bars)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from detectors.jit import jit
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.jit import Int64, Record, jit
 from detectors.kernels.maths import MONEY_MAX, log2_price
-from detectors.layout import BAR_MS, INFO, LATE, LP_RING, MENTION, SHORT, TEXTS, TICK
+from detectors.layout import INFO, LATE, LP_RING, MENTION, SHORT, TEXTS, TICK
 from schemas.platforms import N_PLATFORMS
 
 TEXT_BARS = 720  # a text is remembered for an hour
@@ -14,7 +17,7 @@ COUNT_MAX = 1 << 30
 
 
 @jit
-def is_copy(s, text, b):
+def is_copy(s: Record, text: Int64, b: Int64) -> bool:
     """Whether a post of this text was seen within the hour; learns the text if not."""
     if text == 0:
         return False
@@ -31,14 +34,14 @@ def is_copy(s, text, b):
 
 
 @jit
-def set_bit(bits, who):
+def set_bit(bits: NDArray[Any], who: Int64) -> None:
     """Add a hash to a 256-bit set."""
     bit = who & 255
     bits[bit >> 5] = np.int64(bits[bit >> 5]) | (np.int64(1) << (bit & 31))
 
 
 @jit
-def take_info(s, r):
+def take_info(s: Record, r: Record) -> None:
     """Facts about the token; unknown ones leave what is known."""
     if r["a"] >= 0:
         s["created_ms"] = r["a"]
@@ -47,7 +50,7 @@ def take_info(s, r):
 
 
 @jit
-def take_price(s, r, b):
+def take_price(s: Record, r: Record, b: Int64) -> None:
     """The newest trade's price holds: an older one never replaces it."""
     if r["t"] < s["price_ms"]:
         return
@@ -60,7 +63,9 @@ def take_price(s, r, b):
 
 
 @jit
-def fill_bar(s, b, ready, p, q, evidence):
+def fill_bar(
+    s: Record, b: Int64, ready: NDArray[Any], p: Int64, q: Int64, evidence: NDArray[Any]
+) -> None:
     """Fold the records ``ready[p:q]``, all of bar b. ``evidence`` gets up to three refs."""
     k = b % SHORT
     w4 = s["w4"][k]
@@ -80,8 +85,8 @@ def fill_bar(s, b, ready, p, q, evidence):
     n_buys = np.int64(0)
     late = np.int64(0)
     reach = np.int64(0)
-    buys = np.int64(0)
-    sells = np.int64(0)
+    buys: Int64 = np.int64(0)
+    sells: Int64 = np.int64(0)
     n_evidence = 0
     last_who = np.int64(-1)
     last_ms = np.int64(-1)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from detectors.jit import jit
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.jit import Int64, Record, jit
 from detectors.layout import BAR_MS, INFO, LATE
 
 VALUE_MAX = 1_000_000_000_000_000  # micro-USD a fill: one billion dollars
@@ -13,9 +16,26 @@ REF_MASK = (1 << 31) - 1
 
 @jit
 def admit(
-    slots, token, kind, aux, ts_event, ts_log, order, ids, who, a, b, c,
-    through, lateness, backfill, first_ref, pend, n, late,
-):
+    slots: NDArray[Any],
+    token: NDArray[Any],
+    kind: NDArray[Any],
+    aux: NDArray[Any],
+    ts_event: NDArray[Any],
+    ts_log: NDArray[Any],
+    order: NDArray[Any],
+    ids: NDArray[Any],
+    who: NDArray[Any],
+    a: NDArray[Any],
+    b: NDArray[Any],
+    c: NDArray[Any],
+    through: Int64,
+    lateness: Int64,
+    backfill: Int64,
+    first_ref: Int64,
+    pend: NDArray[Any],
+    n: Int64,
+    late: NDArray[Any],
+) -> tuple[Int64, ...]:
     """Append records to ``pend`` from row n on, each in the bar its own two times decide.
 
     Log times never fall within an input: ``through`` is the highest so far. Returns (n, too late,
@@ -63,7 +83,7 @@ def admit(
 
 
 @jit
-def sort_time(r):
+def sort_time(r: Record) -> Int64:
     """When a record is taken within the log: late ones come last in their bar."""
     bar = np.int64(r["bar"])
     t = np.int64(r["t"])
@@ -73,7 +93,14 @@ def sort_time(r):
 
 
 @jit
-def split(pend, n, end_bar, shift, rest, keys):
+def split(
+    pend: NDArray[Any],
+    n: Int64,
+    end_bar: Int64,
+    shift: Int64,
+    rest: NDArray[Any],
+    keys: NDArray[Any],
+) -> tuple[Int64, Int64]:
     """Records of bars before ``end_bar`` become sort keys (time, row); others move to ``rest``."""
     m = 0
     k = 0
@@ -94,7 +121,7 @@ def split(pend, n, end_bar, shift, rest, keys):
 
 
 @jit
-def before(x, kx, y, ky):
+def before(x: Record, kx: Int64, y: Record, ky: Int64) -> bool:
     """Whether record x comes before y of the same time; kx, ky are their tokens' hashes."""
     if kx != ky:
         return kx < ky
@@ -118,7 +145,9 @@ def before(x, kx, y, ky):
 
 
 @jit
-def settle_ties(pend, keys, m, shift, state):
+def settle_ties(
+    pend: NDArray[Any], keys: NDArray[Any], m: Int64, shift: Int64, state: NDArray[Any]
+) -> None:
     """Order records of one millisecond by content, never by arrival. keys are sorted by time."""
     mask = (np.int64(1) << shift) - 1
     lo = 0
@@ -141,7 +170,19 @@ def settle_ties(pend, keys, m, shift, state):
 
 
 @jit
-def drop_seen(pend, keys, m, at, kept, shift, state, seen_key, seen_bar, counts, limit_bars):
+def drop_seen(
+    pend: NDArray[Any],
+    keys: NDArray[Any],
+    m: Int64,
+    at: Int64,
+    kept: Int64,
+    shift: Int64,
+    state: NDArray[Any],
+    seen_key: NDArray[Any],
+    seen_bar: NDArray[Any],
+    counts: NDArray[Any],
+    limit_bars: Int64,
+) -> tuple[Int64, Int64]:
     """Keep the first record of each (token, kind, id) within ``limit_bars``, in canonical order.
 
     Two generations of a hash set, each covering ``limit_bars`` bars, rotate with event time;
@@ -192,7 +233,9 @@ def drop_seen(pend, keys, m, at, kept, shift, state, seen_key, seen_bar, counts,
 
 
 @jit
-def rehash(old_key, old_bar, new_key, new_bar):
+def rehash(
+    old_key: NDArray[Any], old_bar: NDArray[Any], new_key: NDArray[Any], new_bar: NDArray[Any]
+) -> None:
     """Move both generations into larger sets."""
     size = new_key.shape[1]
     for g in range(2):
@@ -207,7 +250,18 @@ def rehash(old_key, old_bar, new_key, new_bar):
 
 
 @jit
-def by_token(pend, keys, m, shift, cnt, touched, start, ready, episodes, n_open):
+def by_token(
+    pend: NDArray[Any],
+    keys: NDArray[Any],
+    m: Int64,
+    shift: Int64,
+    cnt: NDArray[Any],
+    touched: NDArray[Any],
+    start: NDArray[Any],
+    ready: NDArray[Any],
+    episodes: NDArray[Any],
+    n_open: Int64,
+) -> Int64:
     """Stable scatter of ordered records to token-major; cost does not depend on tracked tokens.
 
     The records themselves move, not an index: reading them is then sequential. Tokens with an

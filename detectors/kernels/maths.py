@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.jit import jit
+from detectors.jit import Int64, jit
 from detectors.layout import LINEAR_COUNTING, LOG2_OF_TEN
 
 Y_MAX = 1 << 24  # keeps 96 squares times 96 below 2**62
@@ -17,7 +19,7 @@ MONEY_MAX = 1 << 60
 
 
 @jit
-def stabilise(events):
+def stabilise(events: float) -> Int64:
     """Variance-stabilised count, less its value at zero, in 1/1024.
 
     ``2 sqrt(n + 3/8)``: its deviation is 1 for a Poisson count (Anscombe 1948, Biometrika 35).
@@ -30,7 +32,7 @@ def stabilise(events):
 
 
 @jit
-def stabilise_net(buys, sells):
+def stabilise_net(buys: Int64, sells: Int64) -> Int64:
     """Signed stabilised difference of two amounts in micro-USD.
 
     >>> stabilise_net(100_000_000, 0), stabilise_net(0, 100_000_000)
@@ -42,7 +44,7 @@ def stabilise_net(buys, sells):
 
 
 @jit
-def zscore(y, n, total, squares, floor):
+def zscore(y: Int64, n: Int64, total: Int64, squares: Int64, floor: float) -> float:
     """Score of y against n values given by exact sums; their units are 1/1024.
 
     ``(y - m) / sqrt(s**2 + floor**2)``, with m and s (population) of the baseline: one post in a
@@ -53,14 +55,14 @@ def zscore(y, n, total, squares, floor):
 
 
 @jit
-def deviation(n, total, squares, floor):
+def deviation(n: Int64, total: Int64, squares: Int64, floor: float) -> float:
     """The divisor of ``zscore``: baseline deviation and floor, in the units of y."""
     var = float(n * squares - total * total) / float(n * n)
     return math.sqrt(var + floor * floor)
 
 
 @jit
-def log2_q20(value):
+def log2_q20(value: Int64) -> Int64:
     """log2 of a positive integer in 2**-20.
 
     >>> log2_q20(1), log2_q20(8), log2_q20(10)
@@ -75,7 +77,7 @@ def log2_q20(value):
 
 
 @jit
-def log2_price(packed):
+def log2_price(packed: Int64) -> Int64:
     """log2 of a packed price in US dollars, in 2**-20.
 
     >>> log2_price((5 << 8) | 127)  # 0.5
@@ -85,7 +87,7 @@ def log2_price(packed):
 
 
 @jit
-def popcount32(x):
+def popcount32(x: Int64) -> Int64:
     """Ones among the low 32 bits of a non-negative integer.
 
     >>> popcount32(0), popcount32(0xFFFFFFFF), popcount32(0b1011)
@@ -99,7 +101,7 @@ def popcount32(x):
 
 
 @jit
-def distinct(bits):
+def distinct(bits: NDArray[Any]) -> Int64:
     """Estimated distinct values behind one 256-bit set (8 words): exact for a handful."""
     ones = np.int64(0)
     for k in range(8):

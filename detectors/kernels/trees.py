@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.jit import jit
+from detectors.jit import Int64, jit
 
 DEPTH = 5
 INNER = (1 << DEPTH) - 1
@@ -14,7 +16,14 @@ LEAVES = 1 << DEPTH
 
 
 @jit
-def margin(f, feat, thr, missing_left, leaf, base):
+def margin(
+    f: NDArray[Any],
+    feat: NDArray[Any],
+    thr: NDArray[Any],
+    missing_left: NDArray[Any],
+    leaf: NDArray[Any],
+    base: float,
+) -> float:
     """Sum of perfect depth-5 trees for one feature vector, in tree order.
 
     ``feat``, ``thr``, ``missing_left`` have shape (trees, 31), ``leaf`` (trees, 32). Unknown
@@ -32,7 +41,14 @@ def margin(f, feat, thr, missing_left, leaf, base):
 
 
 @jit
-def logit_micro(f, feat, thr, missing_left, leaf, base):
+def logit_micro(
+    f: NDArray[Any],
+    feat: NDArray[Any],
+    thr: NDArray[Any],
+    missing_left: NDArray[Any],
+    leaf: NDArray[Any],
+    base: float,
+) -> Int64:
     """The margin in millionths of a logit, rounded: an integer before any threshold."""
     total = margin(f, feat, thr, missing_left, leaf, base)
     return np.int64(math.floor(total * 1.0e6 + 0.5))
