@@ -134,7 +134,7 @@ def _json_error(raw: bytes, why: str) -> RecordError:
 def _shape_error(message: str) -> RecordError:
     match = _PATH.match(message)
     problem, field = (match.group(1), match.group(2) or "") if match else (message, "")
-    if "Invalid value" in problem and field == "type" or problem.endswith("field `type`"):
+    if ("Invalid value" in problem and field == "type") or problem.endswith("field `type`"):
         return RecordError(
             "unknown_type",
             problem,
@@ -223,4 +223,6 @@ def _check_info(record: TokenInfo) -> Record:
 
 def _check_order(order: int) -> None:
     if not -MAX_ORDER <= order <= MAX_ORDER:
-        raise RecordError("bad_number", f"order {order}", field="order", remedy="keep it in 63 bits")
+        raise RecordError(
+            "bad_number", f"order {order}", field="order", remedy="keep it in 63 bits"
+        )

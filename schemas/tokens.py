@@ -29,7 +29,7 @@ _EXAMPLE: Final = (
 
 
 def base58_bytes(text: str) -> bytes | None:
-    """Decode base58; None where a character is not of its alphabet.
+    r"""Decode base58; None where a character is not of its alphabet.
 
     >>> base58_bytes("2g"), base58_bytes("1"), base58_bytes("0")
     (b'a', b'\\x00', None)

@@ -52,9 +52,7 @@ def test_arrival_among_equal_log_times_changes_nothing(seed: int, how: int) -> N
     assert alert_bytes(play(inputs, rng)) == reference(seed)
 
 
-@given(
-    seed=SEEDS, how=SEEDS, upstream=st.sampled_from([1, 2, 8]), parts=st.sampled_from([1, 2, 8])
-)
+@given(seed=SEEDS, how=SEEDS, upstream=st.sampled_from([1, 2, 8]), parts=st.sampled_from([1, 2, 8]))
 @settings(max_examples=60, deadline=None)
 def test_partition_count_changes_nothing(seed: int, how: int, upstream: int, parts: int) -> None:
     rng = np.random.default_rng(how)
@@ -144,7 +142,7 @@ def test_eviction_cannot_be_seen(seed: int, how: int) -> None:
         alerts = []
         offset = 0
         for inputs in (one, two):
-            for k, item in enumerate(inputs):
+            for item in inputs:
                 offset += len(item.columns) + 1
                 if len(item.columns):
                     log_ms = int(item.columns.ts_log_ms[-1])
