@@ -84,6 +84,11 @@ class EmbeddedOptions:
     force_new_fingerprint: bool = False
     cadence: Cadence = field(default_factory=Cadence)
 
+    def detection(self) -> Detection:
+        """What decides alerts. Raises ModelError and LexiconError."""
+        model = load_default_model() if self.model is None else self.model
+        return Detection(self.settings, model, Lexicon.parse(self.lexicon), self.scores)
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -173,6 +178,13 @@ class EmbeddedRun:
             self._worker.failure.result()
         return await task
 
+    def why_not_ready(self) -> str | None:
+        """Why the run cannot be relied on now; None where it can."""
+        if self._worker.failure.done():
+            return "the worker has stopped"
+        detect = self.crew.detect
+        return None if detect is None or detect.engines else "state is being restored"
+
     async def wait(self) -> None:
         """Wait for ever, or until the worker fails, and raise its error."""
         await asyncio.shield(self._worker.failure)
@@ -219,6 +231,7 @@ async def run_embedded(
     UserError and its kin on what cannot be used, BusyError where the folder is in use, and
     whatever stopped the worker.
     """
+    detection = options.detection()
     stamp = {None: None, True: "recorded", False: "append"}[options.recorded_time]
     log = open_embedded_log(
         options.data_dir,
@@ -228,9 +241,14 @@ async def run_embedded(
         log_start_ms=options.log_start_ms,
     )
     try:
-        crew = make_crew(
-            log, _detection(options), _crew_options(options, log, on_alert, on_scores, sinks)
+        told = [] if on_alert is None else [_Told(on_alert)]
+        crew_options = CrewOptions(
+            sinks=[*sinks, *told],
+            on_scores=_scored(options, ScoreWriter(log, detection.fingerprint), on_scores),
+            cadence=options.cadence,
+            force_new_fingerprint=options.force_new_fingerprint,
         )
+        crew = make_crew(log, detection, crew_options)
         ingest = await Ingest.open(log)
         worker = embedded_worker(log, crew)
         run = EmbeddedRun(log, ingest, worker)
@@ -238,18 +256,13 @@ async def run_embedded(
         await worker.start()
         try:
             if not ingest.recorded:
-                beats.start()
+                beats.start().add_done_callback(worker.fail_with)
             yield run
         finally:
             await beats.stop()
             await worker.stop()
     finally:
         log.close()
-
-
-def _detection(options: EmbeddedOptions) -> Detection:
-    model = load_default_model() if options.model is None else options.model
-    return Detection(options.settings, model, Lexicon.parse(options.lexicon), options.scores)
 
 
 class _Told:
@@ -264,25 +277,16 @@ class _Told:
             self._on_alert(alert)
 
 
-def _crew_options(
-    options: EmbeddedOptions,
-    log: SqliteLog,
-    on_alert: OnAlert | None,
-    on_scores: OnScores | None,
-    sinks: Sequence[AlertSink],
-) -> CrewOptions:
-    writer = ScoreWriter(log, _detection(options).fingerprint) if options.keep_scores else None
+def _scored(
+    options: EmbeddedOptions, writer: ScoreWriter, on_scores: OnScores | None
+) -> Callable[[int, ScoreRows], Awaitable[None]] | None:
+    if options.scores == "alerts":
+        return None
 
     async def scored(partition: int, rows: ScoreRows) -> None:
-        if writer is not None:
+        if options.keep_scores:
             await writer(partition, rows)
         if on_scores is not None:
             on_scores(rows)
 
-    told = [] if on_alert is None else [_Told(on_alert)]
-    return CrewOptions(
-        sinks=[*sinks, *told],
-        on_scores=scored if options.scores != "alerts" else None,
-        cadence=options.cadence,
-        force_new_fingerprint=options.force_new_fingerprint,
-    )
+    return scored

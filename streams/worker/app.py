@@ -16,6 +16,7 @@ from detectors.resolve.resolver import Resolver
 from detectors.settings import EngineSettings
 from schemas.errors import UserError
 from streams.fingerprint import fingerprint
+from streams.kafka.connection import Connection
 from streams.log.base import Log, LogRecord
 from streams.log.sqlite import SqliteLog
 from streams.transport.agents import batch_agent
@@ -133,7 +134,7 @@ class Worker:
 
     def __init__(self, app: Any, crew: Crew, install: Callable[..., Any]) -> None:
         self.crew = crew
-        self._app = app
+        self.app = app
         self.failure: Future[None] = get_running_loop().create_future()
         """Gets the first error; done only then, or when the worker has stopped."""
         crew.pacing.flow = install(
@@ -144,13 +145,23 @@ class Worker:
 
     async def start(self) -> None:
         """Begin to read. Raises what the transport raises where it cannot."""
-        await self._app.start()
+        await self.app.start()
 
     async def stop(self) -> None:
         """Let running handlers end, hand over, commit. After an error nothing is handed over."""
-        await self._app.stop()
+        await self.app.stop()
         if not self.failure.done():
             self.failure.set_result(None)
+
+    def raise_failure(self) -> None:
+        """Raise the worker's first error, if it had one."""
+        if self.failure.done():
+            self.failure.result()
+
+    def fail_with(self, task: Future[Any]) -> None:
+        """Take over the error of a task that the worker cannot do without, if it has one."""
+        if not (task.cancelled() or self.failure.done()) and (error := task.exception()):
+            self.failure.set_exception(error)
 
     async def _handle(self, tp: TP, records: Sequence[LogRecord]) -> None:
         handler = self.crew.team.route(tp.topic)
@@ -177,3 +188,11 @@ def embedded_worker(log: SqliteLog, crew: Crew) -> Worker:
     from streams.transport.embedded import install
 
     return Worker(new_app(APP_ID), crew, lambda app, **hooks: install(app, log, **hooks))
+
+
+def kafka_worker(group: str, where: Connection, crew: Crew) -> Worker:
+    """Agents of a consumer group."""
+    from streams.transport.kafka import install
+
+    app = new_app(group, where.bootstrap, **where.faust_options())
+    return Worker(app, crew, install)

@@ -1,0 +1,78 @@
+"""What a run tells: alerts on standard output, its progress on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from schemas.records import Alert
+from streams.worker.alerts import encode_alert
+
+PROGRESS_EVERY_S: Final = 10.0
+
+
+def utc(ts_ms: int) -> str:
+    """A time in ms as people write it.
+
+    >>> utc(1_736_830_805_000)
+    '2025-01-14T05:00:05Z'
+    """
+    return datetime.fromtimestamp(ts_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def alert_line(alert: Alert) -> str:
+    """One line for a person: what, which token, how sure, the price, and why."""
+    parts = [
+        utc(alert.ts_bar_end_ms),
+        f"{alert.kind:<9}",
+        alert.symbol or alert.token,
+        f"p={alert.probability:.2f}",
+    ]
+    if alert.price_usd is not None:
+        parts.append(f"${alert.price_usd}")
+    if alert.moved_x_since_onset is not None:
+        parts.append(f"{alert.moved_x_since_onset:.2f}x since onset")
+    parts.append(f"{alert.mentions_60s} posts and {alert.trades_60s} trades in 60 s")
+    if alert.reasons:
+        why = ", ".join(
+            f"{reason.feature}={'?' if reason.value is None else format(reason.value, '.3g')} "
+            f"({reason.contribution_logit:+.2f})"
+            for reason in alert.reasons[:3]
+        )
+        parts.append(f"because {why}")
+    return "  ".join(parts)
+
+
+class Reporter:
+    """Prints; the only one who does in a run.
+
+    Parameters
+    ----------
+    as_json : alerts as lines of JSON, the bytes that the log holds.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._told = ""
+        self.alerts = 0
+
+    def alert(self, alert: Alert) -> None:
+        """Print an alert on standard output, at once."""
+        self.alerts += 1
+        line = encode_alert(alert).decode() if self._as_json else alert_line(alert)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def say(self, text: str) -> None:
+        """Tell the operator something, on standard error."""
+        sys.stderr.write(f"goldendog: {text}\n")
+        sys.stderr.flush()
+
+    def progress(self, text: Callable[[], str]) -> None:
+        """Tell where the run stands, unless that was the last thing told."""
+        now = text()
+        if now != self._told:
+            self._told = now
+            self.say(now)
