@@ -15,7 +15,12 @@ PLATFORMS: Final = (
     "other",
 )
 N_PLATFORMS: Final = len(PLATFORMS)
-_SAME_AS: Final = {"twitter": "x", "douyin": "tiktok", "rednote": "xiaohongshu", "xhs": "xiaohongshu"}
+_SAME_AS: Final = {
+    "twitter": "x",
+    "douyin": "tiktok",
+    "rednote": "xiaohongshu",
+    "xhs": "xiaohongshu",
+}
 _NUMBER: Final = {name: i for i, name in enumerate(PLATFORMS)} | {
     other: PLATFORMS.index(name) for other, name in _SAME_AS.items()
 }

@@ -32,7 +32,7 @@ def base58_bytes(text: str) -> bytes | None:
     r"""Decode base58; None where a character is not of its alphabet.
 
     >>> base58_bytes("2g"), base58_bytes("1"), base58_bytes("0")
-    (b'a', b'\\x00', None)
+    (b'a', b'\x00', None)
     """
     number = 0
     for char in text:
