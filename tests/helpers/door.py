@@ -173,9 +173,9 @@ class Door:
             event.set()
 
     async def until(self, alert_id: str, state: str, name: str = "desk") -> None:
-        while self.outbox.state(name, alert_id) != state:  # noqa: ASYNC110 - it changes on disk
+        while self.outbox.state(name, alert_id) != state:
             await asyncio.sleep(0.01)
 
     async def attempted(self, alert_id: str, times: int) -> None:
-        while len(self.outbox.attempts(alert_id)) < times:  # noqa: ASYNC110 - as above
+        while len(self.outbox.attempts(alert_id)) < times:
             await asyncio.sleep(0.01)

@@ -94,7 +94,7 @@ class Served:
 
     async def arrived(self, topic: str) -> None:
         """Wait for the first record of a topic that is no heartbeat."""
-        while not await self.values(topic):  # noqa: ASYNC110 - it arrives on disk
+        while not await self.values(topic):
             await asyncio.sleep(0.01)
 
     async def letters(self) -> list[DeadLetter]:
