@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -10,12 +12,13 @@ from aiohttp import web
 from schemas.errors import StateError
 from schemas.records import Alert
 from schemas.topics import ALERTS
-from streams.log.base import Log
+from streams.log.base import Log, LogRecord
 from streams.web.problem import HttpError, json_response
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
 CURSOR_HEADER: Final = "Goldendog-Cursor"
+_DECODER: Final = msgspec.json.Decoder(Alert)
 _NDJSON: Final = "application/x-ndjson"
 _Found = tuple[tuple[int, str, int], bytes]
 
@@ -83,7 +86,7 @@ class AlertsDoor:
                 records = await self._log.read(ALERTS, p, offset, limit)
                 if not records:
                     break
-                found += [_found(r.value or b"") for r in records]
+                found += _found(records)
                 offset = records[-1].offset + 1
             ends.append(max(offset, end))
         return sorted(found)[-limit:], ends
@@ -96,7 +99,7 @@ class AlertsDoor:
             start = max(offset, await self._log.start_offset(ALERTS, p))
             if room > 0 and start < await self._log.end_offset(ALERTS, p):
                 records = (await self._log.read(ALERTS, p, start, room))[:room]
-                found += [_found(r.value or b"") for r in records]
+                found += _found(records)
                 ends[p] = records[-1].offset + 1 if records else start
         return found, ends
 
@@ -109,6 +112,12 @@ def _limit_of(text: str | None) -> int:
     raise HttpError(400, "the limit cannot be used", f"write a number from 1 to {MAX_LIMIT}")
 
 
-def _found(raw: bytes) -> _Found:
-    alert = msgspec.json.decode(raw, type=Alert)
-    return (alert.ts_bar_end_ms, alert.token, alert.sequence), raw
+def _found(records: Sequence[LogRecord]) -> list[_Found]:
+    """Alerts with their place in the order; what is no alert, the dispatcher dead-letters."""
+    found: list[_Found] = []
+    for record in records:
+        raw = record.value or b""
+        with suppress(msgspec.DecodeError):
+            alert = _DECODER.decode(raw)
+            found.append(((alert.ts_bar_end_ms, alert.token, alert.sequence), raw))
+    return found
