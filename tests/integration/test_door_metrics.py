@@ -163,7 +163,7 @@ def test_the_rules_fire_when_they_should() -> None:
 
 async def scraped(it: Prometheus, expression: str) -> list[tuple[dict[str, str], float]]:
     """Ask until there is an answer."""
-    while not (found := await asyncio.to_thread(it.value_of, expression)):  # noqa: ASYNC110 - a scrape is due each second
+    while not (found := await asyncio.to_thread(it.value_of, expression)):
         await asyncio.sleep(0.2)
     return found
 
