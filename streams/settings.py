@@ -100,8 +100,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path("goldendog-data")
     lexicon: Path | None = None
     model: Path | None = None
-    partitions: Partitions = 4
-    mention_partitions: Partitions = 2
+    partitions: Partitions | None = None
+    mention_partitions: Partitions | None = None
     engine: Engine = EngineSettings()
     http: HttpSettings = HttpSettings()
     kafka: KafkaSettings = KafkaSettings()

@@ -108,6 +108,8 @@ def run(
             "data_dir": data_dir,
             "lexicon": lexicon,
             "http.port": http_port,
+            "partitions": partitions,
+            "mention_partitions": mention_partitions,
         },
     )
     prepare_numba_cache()
@@ -123,8 +125,8 @@ def run(
         options = EmbeddedOptions(
             settings.data_dir,
             recorded_time=recorded_time,
-            partitions=partitions,
-            mention_partitions=mention_partitions,
+            partitions=settings.partitions,
+            mention_partitions=settings.mention_partitions,
             lexicon=_lexicon(settings),
             settings=settings.engine,
             model=_model(settings),
