@@ -1,0 +1,183 @@
+"""NDJSON, and records as topics hold them: JSON to columns, a chunk at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from detectors.columns import TICK, UNKNOWN, Columns, columns_of, columns_of_mentions
+from schemas.decode import MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS, decode_record
+from schemas.errors import RecordError
+from schemas.records import Heartbeat, Mention, Record, Tick, TokenInfo
+from streams.files.lines import Line
+from streams.files.numbers import are_plain, hashes, micro_usds, pack_prices
+from streams.files.rows import I8, BadRecord, Decoded, joined
+
+CHUNK_RECORDS: Final = 50_000
+CHUNK_BYTES: Final = 32 << 20
+
+
+class _Times(msgspec.Struct):
+    ts_event_ms: int
+    ts_log_ms: int | None = None
+
+
+_TIMES: Final = msgspec.json.Decoder(_Times)
+
+
+def log_time(raw: bytes) -> int | None:
+    """Log time of a JSON record, its event time where it has none; None where neither is usable.
+
+    >>> log_time(b'{"ts_event_ms": 1736812800000}'), log_time(b"nonsense")
+    (1736812800000, None)
+    """
+    try:
+        times = _TIMES.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    ms = times.ts_event_ms if times.ts_log_ms is None else times.ts_log_ms
+    return ms if MIN_TIME_MS <= ms < MAX_TIME_MS else None
+
+
+def too_large(size: int) -> RecordError:
+    """What is wrong with a line longer than a record may be."""
+    return RecordError(
+        "too_large",
+        f"record of {size:,} bytes",
+        remedy=f"write at most {MAX_RECORD_BYTES:,} bytes a line",
+    )
+
+
+def read_chunks(
+    lines: Iterator[Line],
+    place: str,
+    chunk_records: int = CHUNK_RECORDS,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> Iterator[RecordChunk]:
+    """Chunks of the records on the lines of one file, whose name begins each place."""
+    held: list[Line] = []
+    size, floor = 0, 0
+    for line in lines:
+        held.append(line)
+        size += len(line[1])
+        if len(held) >= chunk_records or size >= chunk_bytes:
+            chunk = decode_lines(held, place, floor)
+            floor = int(chunk.times[-1])
+            yield chunk
+            held, size = [], 0
+    if held:
+        yield decode_lines(held, place, floor)
+
+
+def decode_lines(lines: Sequence[Line], place: str, floor_ms: int) -> RecordChunk:
+    """Decode lines; one without a usable time gets that of the line before, first ``floor_ms``."""
+    records: list[Record | BadRecord] = []
+    times = np.empty(len(lines), np.int64)
+    for i, (number, raw, size) in enumerate(lines):
+        try:
+            if size > len(raw):
+                raise too_large(size)
+            record = decode_record(raw)
+        except RecordError as error:
+            floor_ms = log_time(raw) or floor_ms
+            records.append(BadRecord(f"{place}:{number}", error, raw, floor_ms))
+        else:
+            log_ms = record.ts_log_ms
+            floor_ms = record.ts_event_ms if log_ms is None else log_ms
+            records.append(record)
+        times[i] = floor_ms
+    return RecordChunk(records, times)
+
+
+@dataclass
+class RecordChunk:
+    """Decoded records and their log times."""
+
+    records: Sequence[Record | BadRecord]
+    times: I8
+
+    def part(self, start: int, stop: int) -> RecordChunk:
+        """Rows ``start`` to ``stop``, the last excluded."""
+        return RecordChunk(self.records[start:stop], self.times[start:stop])
+
+    def decode(self) -> Decoded:
+        """Columns of the rows."""
+        by_type: dict[type, list[int]] = {}
+        for i, record in enumerate(self.records):
+            by_type.setdefault(type(record), []).append(i)
+        records = self.records
+        bad = [records[i] for i in by_type.pop(BadRecord, ())]
+        out = Decoded(counts=Counter(), bad=[each for each in bad if isinstance(each, BadRecord)])
+        for kind, rows in by_type.items():
+            out.counts[str(kind.__struct_config__.tag)] += len(rows)
+        parts: list[tuple[Columns, I8]] = []
+        for kind, build in ((Tick, tick_columns), (TokenInfo, columns_of)):
+            at = np.array(by_type.get(kind, ()), np.int64)
+            if len(at):
+                parts.append((build([records[i] for i in at], self.times[at].tolist()), at))  # type: ignore[operator]
+        out.columns = joined(parts)
+        if out.columns is not None:
+            out.at = np.sort(np.concatenate([at for _, at in parts]))
+        at = np.array(by_type.get(Mention, ()), np.int64)
+        if len(at):
+            out.mentions.append(_Mentions(at, [records[i] for i in at]))
+        first = next((r for r in records if not isinstance(r, BadRecord)), None)
+        if isinstance(first, Heartbeat):
+            out.start_ms = first.log_start_ms
+        return out
+
+
+@dataclass
+class _Mentions:
+    """Mentions as structs."""
+
+    at: I8
+    _mentions: list[Mention]
+
+    def mentions(self) -> Sequence[Mention]:
+        return self._mentions
+
+    def columns(self, rows: Sequence[int], tokens: Sequence[str], log_ms: I8) -> Columns:
+        mentions = self._mentions
+        return columns_of_mentions(
+            [(t, mentions[i], ms) for i, t, ms in zip(rows, tokens, log_ms.tolist(), strict=True)]
+        )
+
+
+def tick_columns(ticks: Sequence[Tick], ts_log_ms: Sequence[int]) -> Columns:
+    """Columns of checked ticks, equal to ``columns_of`` and faster on many.
+
+    >>> tick = Tick("t1", 1_736_812_800_000, "eip155:1/erc20:0x" + "0" * 40, 0.5, 10, "sell", "w")
+    >>> slow, fast = columns_of([tick], [5]), tick_columns([tick], [5])
+    >>> slow.a == fast.a, slow.b == fast.b, slow.who == fast.who
+    (array([ True]), array([ True]), array([ True]))
+    """
+    prices = [tick.price_usd for tick in ticks]
+    values = [tick.value_usd for tick in ticks]
+    depths = [0.0 if tick.liquidity_usd is None else tick.liquidity_usd for tick in ticks]
+    if not (are_plain(prices) and are_plain(values) and are_plain(depths)):
+        return columns_of(ticks, ts_log_ms)
+    n = len(ticks)
+    numbers: dict[str, int] = {}
+    token = [numbers.setdefault(tick.token, len(numbers)) for tick in ticks]
+    known = np.array([tick.liquidity_usd is not None for tick in ticks])
+    return Columns(
+        list(numbers),
+        token=np.array(token, np.int32),
+        kind=np.full(n, TICK, np.uint8),
+        aux=np.array([tick.side == "sell" for tick in ticks], np.uint8),
+        ts_event_ms=np.array([tick.ts_event_ms for tick in ticks], np.int64),
+        ts_log_ms=np.array(ts_log_ms, np.int64),
+        order=np.array([tick.order for tick in ticks], np.int64),
+        id=hashes((tick.id for tick in ticks), n),
+        who=hashes((tick.trader_id for tick in ticks), n),
+        a=pack_prices(np.array(prices, np.float64)),
+        b=micro_usds(np.array(values, np.float64)),
+        c=np.where(known, micro_usds(np.array(depths, np.float64)), UNKNOWN),
+        ids=[tick.id for tick in ticks],
+    )

@@ -1,0 +1,100 @@
+"""Chunks of records on their way to the engine: what each reader gives, and how they are joined."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.columns import ARRAYS, Columns
+from schemas.errors import RecordError
+from schemas.records import Mention
+
+I8 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A record that cannot be used, with its place (file and line, or topic, partition, offset)."""
+
+    place: str
+    error: RecordError
+    raw: bytes
+    ts_log_ms: int
+
+
+class MentionRows(Protocol):
+    """Mentions of a chunk: ``at`` are their row numbers in it, rising."""
+
+    at: I8
+
+    def mentions(self) -> Sequence[Mention]:
+        """The mentions, for the resolver."""
+
+    def columns(self, rows: Sequence[int], tokens: Sequence[str], log_ms: I8) -> Columns:
+        """Columns of mentions by number, each with a token it names; a number may come again."""
+
+
+@dataclass
+class Decoded:
+    """A chunk as columns.
+
+    Parameters
+    ----------
+    columns, at : ticks and token infos, and their row numbers in the chunk; None where none.
+    mentions : what the resolver is still to see; None where none.
+    counts : records by type, those of no use to the detector included.
+    bad : records that cannot be used.
+    start_ms : log start that the chunk's first record declares, if it does.
+    """
+
+    columns: Columns | None = None
+    at: I8 = field(default_factory=lambda: np.empty(0, np.int64))
+    mentions: list[MentionRows] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    bad: list[BadRecord] = field(default_factory=list)
+    start_ms: int | None = None
+
+
+class Chunk(Protocol):
+    """Some records of one source in log order."""
+
+    times: I8
+    """Log times, never falling. A record without a usable time has that of the one before."""
+
+    def part(self, start: int, stop: int) -> Chunk:
+        """Rows ``start`` to ``stop``, the last excluded."""
+
+    def decode(self) -> Decoded:
+        """Columns of the rows."""
+
+
+def joined(parts: Sequence[tuple[Columns, I8]]) -> Columns | None:
+    """One table of several, its rows in the order of the positions given with each.
+
+    >>> joined([]) is None
+    True
+    """
+    parts = [part for part in parts if len(part[0])]
+    if not parts:
+        return None
+    numbers: dict[str, int] = {}
+    token = []
+    for columns, _ in parts:
+        new = [numbers.setdefault(name, len(numbers)) for name in columns.tokens]
+        token.append(np.array(new, np.int32)[columns.token])
+    arrays = {
+        name: np.concatenate([getattr(columns, name) for columns, _ in parts])
+        for name in ARRAYS
+        if name != "token"
+    }
+    ids = [each for columns, _ in parts for each in columns.ids or ()]
+    whole = Columns(list(numbers), token=np.concatenate(token), ids=ids, **arrays)
+    at = np.concatenate([at for _, at in parts])
+    if bool(np.all(at[1:] >= at[:-1])):
+        return whole
+    return whole.take(np.argsort(at, kind="stable"))

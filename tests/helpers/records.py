@@ -1,0 +1,124 @@
+"""Strategies for records, and columns that can be compared."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from detectors.columns import ARRAYS, Columns
+from schemas.records import (
+    CheckedNumber,
+    Control,
+    Gap,
+    Gauge,
+    Heartbeat,
+    Holders,
+    Mention,
+    Pool,
+    Record,
+    Tick,
+    TokenInfo,
+)
+
+T0 = 1_736_812_800_000
+TOKENS = (
+    "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp/token:So11111111111111111111111111111111111111112",
+    "eip155:8453/erc20:0xfb6916095ca1df60bb79ce92ce3ea74c37c5d359",
+    "eip155:1/erc20:0x" + "0" * 40,
+)
+
+times = st.integers(T0, T0 + 3_600_000)
+maybe_times = st.none() | times
+ids = st.text(min_size=1, max_size=12)
+orders = st.integers(-(2**62), 2**62)
+texts = st.text(max_size=80) | st.sampled_from(["$MOMO 金狗 to the moon", "", "​‮RLO"])
+prices = (
+    st.floats(1e-18, 1e12)
+    | st.integers(1, 10**12)
+    | st.decimals("1e-15", "1e9", allow_nan=False, places=24).map(str)
+    | st.sampled_from([1e-12, 1e9, "0.000000000001", "1234567.89012345678901", 0.1 + 0.2])
+)
+money = (
+    st.floats(0, 1e12)
+    | st.integers(0, 10**12)
+    | st.decimals("0", "1e9", allow_nan=False, places=6).map(str)
+    | st.sampled_from([0.0000005, 0.0000015, 2.5e-6, "0.0000025", 999999999999.9999])
+)
+mentions = st.builds(
+    Mention,
+    id=ids,
+    ts_event_ms=times,
+    platform=st.sampled_from(["x", "telegram", "RedNote", "usenet"]),
+    author_id=ids,
+    text=texts,
+    tokens=st.lists(st.sampled_from(TOKENS), max_size=3, unique=True).map(
+        lambda found: tuple(sorted(found))
+    ),
+    reach=st.integers(0, 10**12),
+    lang=st.none() | st.just("zh"),
+    order=orders,
+    ts_post_ms=maybe_times,
+    ts_log_ms=maybe_times,
+)
+ticks = st.builds(
+    Tick,
+    id=ids,
+    ts_event_ms=times,
+    token=st.sampled_from(TOKENS),
+    price_usd=prices,
+    value_usd=money,
+    side=st.sampled_from(["buy", "sell"]),
+    trader_id=ids,
+    liquidity_usd=st.none() | money,
+    venue=st.none() | st.just("raydium"),
+    usd_rate=st.none() | st.sampled_from([181.25, "181.25", "0.1234567890123456789"]),
+    order=orders,
+    ts_log_ms=maybe_times,
+)
+infos = st.builds(
+    TokenInfo,
+    id=ids,
+    ts_event_ms=times,
+    token=st.sampled_from(TOKENS),
+    ts_created_ms=maybe_times,
+    supply=st.none() | st.builds(CheckedNumber, st.integers(0, 2**61), times),
+    pools=st.lists(st.builds(Pool, st.just("p"), st.just("raydium"), times), max_size=1).map(tuple),
+    holders=st.none() | st.builds(Holders, times, st.integers(0, 9)),
+    ts_log_ms=maybe_times,
+)
+others = st.one_of(
+    st.builds(Heartbeat, id=ids, ts_event_ms=times, log_start_ms=maybe_times, ts_log_ms=maybe_times),
+    st.builds(Gap, id=ids, ts_event_ms=times, ts_from_ms=times, ts_until_ms=times, reason=texts),
+    st.builds(
+        Gauge, id=ids, ts_event_ms=times, narrative=ids, name=ids,
+        value=st.floats(-1e9, 1e9), cumulative=st.booleans(),
+    ),
+    st.builds(
+        Control, id=ids, ts_event_ms=times, effective_log_ms=times, setting=ids, value=texts
+    ),
+)  # fmt: skip
+records: st.SearchStrategy[Record] = st.one_of(mentions, ticks, infos, others)
+
+
+def plain(columns: Columns | None) -> list[tuple[Any, ...]]:
+    """Rows of columns, tokens by name: equal only if every bit is."""
+    if columns is None:
+        return []
+    for name in ARRAYS:
+        array = getattr(columns, name)
+        assert array.flags.c_contiguous, name
+        assert array.dtype == {"token": np.int32, "kind": np.uint8, "aux": np.uint8}.get(
+            name, np.int64
+        ), name
+    assert columns.ids is not None
+    names = [columns.tokens[i] for i in columns.token.tolist()]
+    rest = [getattr(columns, name).tolist() for name in ARRAYS if name != "token"]
+    return list(zip(names, columns.ids, *rest, strict=True))
+
+
+def same_value(a: Any, b: Any) -> bool:
+    """Whether two numbers of a record say the same, as text or not."""
+    return a is b or (None not in (a, b) and Decimal(str(a)) == Decimal(str(b)))
