@@ -24,11 +24,11 @@ _HAN = "小大红粉龙狗猫金土薯队长书马鸟熊鱼花月星火山水云
 _ENGLISH = (
     "just saw this on the timeline and honestly it looks like everyone is early again, "
     "chart is insane but volume dries up after the first hour so be careful out there"
-).split()
+)
 _CHINESE = (
     "成交量一下子起来了 回调有人接 老外也开始买了 持有人一直在涨 感觉还很早 已经翻了好几倍 小心接盘 故事讲得通 "
     "今晚看它表演 新高就在眼前 你们怎么看 自己判断 明天再说 群里都在说"
-).split()
+)
 
 
 def main() -> None:
@@ -99,14 +99,14 @@ def _lexicon(mints: list[str], aliases: list[str]) -> str:
 
 
 def _english(rng: random.Random, aliases: list[str]) -> str:
-    words = rng.choices(_ENGLISH, k=20)
+    words = rng.choices(_ENGLISH.split(), k=20)
     if rng.random() < 0.5:
         words[rng.randrange(20)] = rng.choice(aliases)
     return " ".join(words)
 
 
 def _chinese(rng: random.Random, aliases: list[str]) -> str:
-    parts = rng.choices(_CHINESE, k=8)
+    parts = rng.choices(_CHINESE.split(), k=8)
     if rng.random() < 0.5:
         parts[rng.randrange(8)] = rng.choice(aliases) + "土狗"
     return " ".join(parts)

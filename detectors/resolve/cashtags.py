@@ -6,11 +6,10 @@ import re
 from collections.abc import Container, Iterator
 from typing import Final
 
-from detectors.resolve.terms import splits
+from detectors.resolve.terms import in_word, splits
 
 MAX_SYMBOL_CHARS: Final = 15
-# Not after a letter, digit or another $: US$100, A$AP, $$$ are no cashtags.
-_CASHTAG: Final = re.compile(r"(?<![\w$])\$([^\W_]{1,16})")
+_CASHTAG: Final = re.compile(r"\$([^\W_]{1,16})")
 _MONEY: Final = re.compile(r"[0-9]+(?:[kmbt]|bn|mn|mm|usd|usdt|万|亿)?\Z")
 
 
@@ -23,10 +22,14 @@ def find_cashtags(copy: str, symbols: Container[str]) -> Iterator[tuple[int, int
     [(0, 5, 'momo')]
     """
     for match in _CASHTAG.finditer(copy):
-        first = match.start(1)
+        dollar, first = match.start(), match.start(1)
+        # Not after a letter, a digit or another $: US$100, A$AP, $$$ are no cashtags.
+        before = copy[dollar - 1 : dollar]
+        if before and (before == "$" or in_word(before)):
+            continue
         for end in range(min(match.end(), first + MAX_SYMBOL_CHARS), first, -1):
             symbol = copy[first:end]
             if symbol in symbols and splits(copy, end):
                 if not _MONEY.match(symbol):
-                    yield match.start(), end, symbol
+                    yield dollar, end, symbol
                 break

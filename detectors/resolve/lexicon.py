@@ -122,7 +122,7 @@ def _decode(text: bytes | str) -> tuple[LexiconVersion, ...]:
         assert match is not None  # the pattern matches any text
         problem, place = match[1].replace("`", "'"), match[2] or "the document"
         raise _error(f"{place}: {problem}", "see docs/lexicon.md for the fields") from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         raise _error(f"not JSON: {error}", "write one JSON object in UTF-8") from None
     except UnicodeError:
         raise _error("not UTF-8 text", "save the file as UTF-8") from None

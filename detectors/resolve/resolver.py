@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from detectors.resolve.addresses import find_addresses
+from detectors.resolve.addresses import find_addresses, may_be_token
 from detectors.resolve.cashtags import find_cashtags
 from detectors.resolve.context import ANYONE, Context
 from detectors.resolve.index import Index, Sharers
@@ -111,9 +111,11 @@ def _by_address(seen: str, index: Index, context: Context) -> tuple[set[str], bo
     unlisted = False
     for address in find_addresses(seen):
         sharers = index.addresses.get(address.text)
-        if sharers:
+        if sharers and len(sharers) == 1:
+            tokens.add(sharers[0])
+        elif sharers:
             tokens.update(index.strongest(sharers, context.anywhere()))
-        elif address.likely:
+        elif may_be_token(seen, address):
             unlisted = True
             if address.solana:
                 tokens.add(token_of_address(SOLANA_MAINNET, address.text))

@@ -99,6 +99,8 @@ def longest(hits: list[Hit[T]]) -> list[Hit[T]]:
     >>> longest([Hit(5, 9, "momo"), Hit(0, 9, "baby momo"), Hit(12, 14, "红书")])
     [Hit(start=0, end=9, value='baby momo'), Hit(start=12, end=14, value='红书')]
     """
+    if len(hits) < 2:
+        return hits
     kept: list[Hit[T]] = []
     for hit in sorted(hits, key=lambda h: (h.start, -h.end)):
         if not kept or hit.end > kept[-1].end:
