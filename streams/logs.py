@@ -18,6 +18,11 @@ CHATTY: Final = ("aiokafka", "faust", "mode", "kafka", "aiohttp.access", "numba"
 """Libraries whose routine is no news: they are heard from warnings on."""
 
 
+def _no_routine_of_services(record: logging.LogRecord) -> bool:
+    """Drop "[^Service]: Starting...", which Faust's services log in the name of our own modules."""
+    return record.levelno >= logging.WARNING or not str(record.msg).startswith("[^")
+
+
 def configure_logs(
     level: Literal["debug", "info", "warning", "error"] = "info",
     style: Literal["auto", "text", "json"] = "auto",
@@ -53,6 +58,8 @@ def configure_logs(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    if level != "debug":
+        handler.addFilter(_no_routine_of_services)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(LEVELS[level])

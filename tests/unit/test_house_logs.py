@@ -41,8 +41,12 @@ def test_levels_and_chatty_libraries(capsys: pytest.CaptureFixture[str]) -> None
     logging.getLogger("aiokafka.consumer").warning("yes")
     configure_logs("debug", "json")
     logging.getLogger("aiokafka.consumer").debug("yes")
+    logging.getLogger("streams.transport.app").debug("[^-App]: Starting...")
+    configure_logs("info", "json")
+    logging.getLogger("streams.transport.app").info("[^-App]: Starting...")
+    logging.getLogger("streams.transport.app").warning("[^-App]: Crashed")
     told = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
-    assert told == ["yes", "yes"]
+    assert told == ["yes", "yes", "[^-App]: Starting...", "[^-App]: Crashed"]
 
 
 def test_a_traceback_is_a_field_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:
