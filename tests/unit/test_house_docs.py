@@ -7,12 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.decode import decode_record
 from schemas.errors import RECORD_ERROR_CODES
 from schemas.records import Alert
 from streams.cli.main import COMMANDS
+from streams.settings_load import load_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -43,6 +45,15 @@ def test_each_command_named_exists(page: Path) -> None:
         assert name in COMMANDS, name
 
 
+def test_the_settings_file_shown_is_accepted(tmp_path: Path) -> None:
+    (block,) = _blocks(ROOT / "docs" / "running.md", "toml")
+    path = tmp_path / "goldendog.toml"
+    path.write_text(block, "utf-8")
+    settings = load_settings(path)
+    assert [endpoint.name for endpoint in settings.endpoints()] == ["desk"]
+    assert settings.http.port == 8080
+
+
 def test_every_error_code_is_explained() -> None:
     text = (ROOT / "docs" / "records.md").read_text("utf-8")
     assert [code for code in RECORD_ERROR_CODES if f"`{code}`" not in text] == []
@@ -62,8 +73,6 @@ def test_every_decision_is_listed() -> None:
 
 
 def test_the_alert_in_the_readme_is_one() -> None:
-    import msgspec
-
     shown = [block for block in _blocks(ROOT / "README.md", "json") if "alert_id" in block]
     for block in shown:
         msgspec.json.decode(block, type=Alert)
