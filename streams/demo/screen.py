@@ -96,7 +96,9 @@ class PlainScreen:
     def draw(self) -> None:
         """Print a line for each day that has begun: a while later, since alerts come after bars."""
         day = (self._board.now_ms - DAY_MS // 4) // DAY_MS
-        if day > self._day:
+        if self._day == 0:
+            self._day = self._board.now_ms // DAY_MS - 1  # the first day is told like any other
+        if day > self._day > 0:
             self._day = day
             self._print(f"-- {clock(day * DAY_MS)[:6]}: {self._board.fed:,} records read")
 

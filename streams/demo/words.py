@@ -7,7 +7,7 @@ from typing import Final
 
 from schemas.records import Alert, Reason
 
-_PHRASES: Final = {
+_Z: Final = {
     "z_mentions": "posts",
     "z_authors": "authors",
     "z_trades": "trades",
@@ -15,10 +15,22 @@ _PHRASES: Final = {
     "z_volume": "volume",
     "z_net_buying": "net buying",
     "z_return": "return",
-    "z_mentions_day": "posts, against a day",
-    "z_trades_day": "trades, against a day",
-    "z_volume_day": "volume, against a day",
+    "z_mentions_day": "posts of a day",
+    "z_trades_day": "trades of a day",
+    "z_volume_day": "volume of a day",
 }
+_COUNTS: Final = {
+    "mentions_60s": "posts in 1 min",
+    "authors_60s": "authors in 1 min",
+    "trades_60s": "trades in 1 min",
+    "traders_60s": "traders in 1 min",
+    "mentions_15m": "posts in 15 min",
+    "authors_15m": "authors in 15 min",
+    "traders_15m": "traders in 15 min",
+    "platforms": "platforms",
+}
+_SHARES: Final = {"copy_share": "copies", "buy_share": "buys", "rush_share": "rush orders"}
+_RETURNS: Final = {"return_5m": "5 min", "return_1h": "1 h"}
 
 
 def clock(ts_ms: int) -> str:
@@ -63,16 +75,31 @@ def dollars(value: float) -> str:
 
 
 def reason(why: Reason) -> str:
-    """One reason: the feature, how unusual it is, what it usually is.
+    """One reason: what the feature says.
 
     >>> reason(Reason("z_authors", 14.23, 0.4, 1.1, 60, 1.8))
     'authors z 14.2'
+    >>> reason(Reason("return_1h", 1.0, None, None, None, 0.4))
+    'price 2.00x in 1 h'
     >>> reason(Reason("copy_share", 0.25, None, None, None, -0.4))
-    'copy share 0.25'
+    '25% copies'
+    >>> reason(Reason("age_min", 59.0, None, None, None, 0.2))
+    '59 min old'
     """
-    value = "unknown" if why.value is None else f"{why.value:.3g}"
-    name = _PHRASES.get(why.feature)
-    return f"{name} z {value}" if name else f"{why.feature.replace('_', ' ')} {value}"
+    name, value = why.feature, why.value
+    if value is None:
+        return f"{name.replace('_', ' ')} unknown"
+    if name in _Z:
+        return f"{_Z[name]} z {value:.3g}"
+    if name in _COUNTS:
+        return f"{value:.0f} {_COUNTS[name]}"
+    if name in _SHARES:
+        return f"{value:.0%} {_SHARES[name]}"
+    if name in _RETURNS:
+        return f"price {2**value:.2f}x in {_RETURNS[name]}"
+    if name == "age_min":
+        return f"{duration(value * 60)} old" if value < 1_440 else "older than a day"
+    return f"{name.replace('_', ' ')} {value:.3g}"
 
 
 def reasons(alert: Alert, most: int = 3) -> str:

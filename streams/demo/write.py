@@ -18,7 +18,11 @@ def write_scenario(variation: Variation, folder: Path, *, as_json: bool) -> None
     """Write the scenario's records, and report: progress to stderr, the result to stdout."""
     console = Console(stderr=True)
     with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
     ) as progress:
         task = progress.add_task("drawing the scenario", total=None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 from rich.console import Console
@@ -176,6 +177,24 @@ def test_screens_show_alerts() -> None:
         terminal.alerted(b.alerts[0])
         terminal.draw()
     assert "heating up" in shown.getvalue()
+
+
+def test_no_color_is_honoured() -> None:
+    b = board()
+    b.advance(START)
+    b.scored(rows(MOMO, 0, 500_000, 3))
+    b.alerted(alert("candidate", 0))
+    painted = {}
+    for environ in ({}, {"NO_COLOR": "1"}):
+        out = io.StringIO()
+        console = Console(
+            file=out, width=100, height=30, force_terminal=True, color_system="256",
+            _environ=environ,
+        )  # fmt: skip
+        with TerminalScreen(console, b) as screen:
+            screen.draw()
+        painted[bool(environ)] = bool(re.search(r"\x1b\[[0-9;]*3[0-7]m", out.getvalue()))
+    assert painted == {False: True, True: False}
 
 
 def test_the_report_says_the_same_in_every_form() -> None:
