@@ -52,7 +52,7 @@ class Index:
 
 
 def _sharers(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Sharers]:
-    found: dict[str, Sharers] = {}
+    found: dict[str, list[str]] = {}
     for word, token in pairs:
-        found[word] = (*found.get(word, ()), token)
-    return found
+        found.setdefault(word, []).append(token)
+    return {word: tuple(tokens) for word, tokens in found.items()}
