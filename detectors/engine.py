@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ from schemas.records import Alert
 
 ScoreMode = Literal["alerts", "gated", "all"]
 SWEEP_BARS: Final = 720
+_Item = TypeVar("_Item", bound=np.generic)
 _MODES: Final = {"alerts": SCORE_NONE, "gated": SCORE_GATED, "all": SCORE_ALL}
 
 
@@ -89,6 +90,13 @@ class Engine:
     (0, 'log')
     """
 
+    _keys: NDArray[np.int64]
+    _ready: NDArray[np.void]
+    _rest: NDArray[np.void]
+    _touched: NDArray[np.int32]
+    _start: NDArray[np.int64]
+    _cnt: NDArray[np.int64]
+
     def __init__(
         self,
         settings: EngineSettings,
@@ -110,9 +118,9 @@ class Engine:
         self._swept = 0
         self._ids: deque[tuple[int, int, Sequence[str]]] = deque()  # first ref, last bar, ids
         self._ref = 0
-        self._pend = np.empty(1024, REC)
+        self._pend: NDArray[np.void] = np.empty(1024, REC)
         self._n = 0
-        self._open = np.zeros(64, np.int32)
+        self._open: NDArray[np.int32] = np.zeros(64, np.int32)
         self._n_open = 0
         self.stats = np.zeros(2, np.int64)
         self._scratch(1024)
@@ -165,6 +173,11 @@ class Engine:
     def through_log_ms(self, name: str) -> int | None:
         """Log time an input has reached; None before its first record."""
         return self._progress.floor(name)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs, in the order given."""
+        return self._progress.names
 
     def held_by(self) -> str:
         """The input that holds bars open: the one whose log has come least far."""
@@ -353,7 +366,7 @@ class Engine:
         self._cnt = np.zeros(capacity, np.int64)
 
 
-def _grown(array: NDArray[np.generic], size: int, keep: int | None = None) -> NDArray[np.generic]:
+def _grown(array: NDArray[_Item], size: int, keep: int | None = None) -> NDArray[_Item]:
     """The array, or a larger one with its first ``keep`` items."""
     if len(array) >= size:
         return array
@@ -370,15 +383,15 @@ def _knobs(settings: EngineSettings) -> NDArray[np.int64]:
     out[ep.T_STEP] = settings.update_step_logit_micro
     out[ep.T_RISE_Q20] = _log2_q20(settings.update_rise_x)
     out[ep.T_FADE_PERMILLE] = int(settings.fading_attention_share * 1000 + 0.5)
-    left = max(1.0 - settings.fading_drawdown, 1e-6)
-    out[ep.T_DRAW_Q20] = -_log2_q20(left)
+    out[ep.T_DRAW_Q20] = -_log2_q20(1.0 - settings.fading_drawdown)
+    out[ep.T_RUG_Q20] = -_log2_q20(1.0 - settings.rug_drawdown)
     out[ep.T_FADE_BARS] = settings.fading_bars
-    out[ep.T_MIN_AGE] = settings.min_fading_age_bars
+    out[ep.T_PATIENCE_PERMILLE] = int(settings.fading_patience * 1000 + 0.5)
     out[ep.T_CLOSE_PERMILLE] = int(settings.closed_attention_share * 1000 + 0.5)
     out[ep.T_CLOSE_BARS] = settings.closed_bars
     out[ep.T_REFRACTORY] = settings.refractory_bars
-    out[ep.T_AUTHORS] = settings.min_authors
-    out[ep.T_TRADERS] = settings.min_traders
+    out[ep.T_AUTHORS] = settings.min_authors_15m
+    out[ep.T_TRADERS] = settings.min_traders_15m
     return out
 
 

@@ -82,6 +82,7 @@ STATE: Final = np.dtype(
         ("price_ms", "i8"),
         ("liquidity", "i8"),
         ("cur_min", "i8"),
+        ("busy", "i8"),  # minutes of the hour's ring that hold anything, one bit each
         ("base_min", "i8"),
         ("cur_q", "i8"),
         ("base_q", "i8"),
@@ -90,6 +91,7 @@ STATE: Final = np.dtype(
         ("ep_start", "i8"),
         ("ep_fade_bar", "i8"),
         ("ep_end", "i8"),  # bar the last episode closed in
+        ("ep_peak_bar", "i8"),  # bar of the episode's highest price
         ("ep_sent", "i8"),  # logit last told
         ("ep_peak_authors", "i8"),
         ("ep_peak_traders", "i8"),
@@ -100,10 +102,8 @@ STATE: Final = np.dtype(
         ("ep_peak_log_price", "i4"),
         ("ep", "i4"),  # 0 none, 1 open, 2 fading
         ("ep_seq", "i4"),
-        ("ep_low", "i4"),
         ("run", "i4"),
         ("text_at", "i4"),
-        ("pad", "i4"),
         ("texts", "i8", TEXTS),
         ("text_bars", "i4", TEXTS),
         ("macc", "i8", 4),  # the minute being filled: mentions, trades, buys, sells (micro-USD)
@@ -160,7 +160,9 @@ FEATURES: Final = (
     "age_min",
     "mention_accel",
     "late_share",
-    "log2_market_cap",
+    "authors_15m",
+    "mentions_mean_1h",
+    "traders_mean_1h",
 )
 N_FEATURES: Final = len(FEATURES)
 N_Z: Final = 10
@@ -169,11 +171,7 @@ FEATURE_HASH: Final = hashlib.sha256(" ".join(FEATURES).encode()).hexdigest()[:1
 LAYOUT_HASH: Final = hashlib.sha256(repr((REC.descr, STATE.descr)).encode()).digest()
 
 ALERT_KINDS: Final = ("", "candidate", "update", "fading", "closed")
-ALERT_INTS: Final = (
-    "bar slot kind sequence episode_start logit price price_ms liquidity supply "
-    "moved_onset_q20 moved_1h_q20 peak_price_q20 attention peak_attention "
-    "mentions authors trades traders late on_time minutes quarters ref0 ref1 ref2"
-).split()
+ALERT_INTS: Final = ["bar", "slot", "kind", "sequence", "episode_start", "logit", "price", "price_ms", "liquidity", "supply", "moved_onset_q20", "moved_1h_q20", "peak_price_q20", "attention", "peak_attention", "mentions", "authors", "trades", "traders", "late", "on_time", "minutes", "quarters", "ref0", "ref1", "ref2"]
 N_ALERT_INTS: Final = len(ALERT_INTS)
 
 

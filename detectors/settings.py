@@ -23,33 +23,36 @@ class EngineSettings:
     candidate_bars : bars in a row at or above it that open an episode.
     update_step_logit_micro : an open episode is told again when its logit rises by this much.
     update_rise_x : or when the price has risen by this factor since it was last told.
-    fading_attention_share : the attention of the last 15 minutes, as a share of the episode's
-        peak, at or below which it fades.
-    fading_drawdown : or the fall of the price from the episode's peak at which it fades.
-    fading_bars : bars in a row that confirm it.
-    min_fading_age_bars : an episode younger than this does not fade.
+    fading_bars : bars since the episode's highest price before it can fade.
+    fading_patience : or this share of the bars its rise took, if that is longer.
+    fading_attention_share : it then fades when the attention of the last 15 minutes is at or below
+        this share of the episode's peak,
+    fading_drawdown : and the price at least this share below the episode's highest.
+    rug_drawdown : a fall by this share is enough by itself.
     closed_attention_share : share of peak attention at or below which a fading episode closes.
     closed_bars : bars after the fading alert at which it closes in any case.
     refractory_bars : bars after closing in which no new episode of the token opens.
-    min_authors, min_traders : an opening needs this many of either in 60 s: one voice or one
-        wallet is no crowd.
+    min_authors_15m, min_traders_15m : an opening needs this many independent authors and traders,
+        summed over the last 15 minutes (somebody active in two of them counts twice): one voice or
+        one wallet is no crowd.
     """
 
     lateness_ms: int = 2_000
     backfill_limit_ms: int = 600_000
-    candidate_logit_micro: int = 0
+    candidate_logit_micro: int = -400_000
     candidate_bars: int = 2
     update_step_logit_micro: int = 1_000_000
     update_rise_x: float = 2.0
-    fading_attention_share: float = 0.5
-    fading_drawdown: float = 0.3
-    fading_bars: int = 24
-    min_fading_age_bars: int = 60
+    fading_bars: int = 60
+    fading_patience: float = 0.2
+    fading_attention_share: float = 0.6
+    fading_drawdown: float = 0.15
+    rug_drawdown: float = 0.6
     closed_attention_share: float = 0.1
     closed_bars: int = 2_160
     refractory_bars: int = 2_160
-    min_authors: int = 3
-    min_traders: int = 3
+    min_authors_15m: int = 20
+    min_traders_15m: int = 20
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -57,15 +60,16 @@ class EngineSettings:
             ("backfill_limit_ms", self.lateness_ms, 3_600_000),
             ("candidate_bars", 1, 720),
             ("fading_bars", 1, 720),
-            ("min_fading_age_bars", 0, 17_280),
+            ("fading_patience", 0.0, 10.0),
+            ("rug_drawdown", 0.0, 1.0),
             ("closed_bars", 1, 17_280),
             ("refractory_bars", 0, 17_280),
             ("update_rise_x", 1.0, 1e6),
             ("fading_attention_share", 0.0, 1.0),
             ("fading_drawdown", 0.0, 1.0),
             ("closed_attention_share", 0.0, 1.0),
-            ("min_authors", 0, 10_000),
-            ("min_traders", 0, 10_000),
+            ("min_authors_15m", 0, 10_000),
+            ("min_traders_15m", 0, 10_000),
         ):
             value = getattr(self, name)
             if not low <= value <= high:

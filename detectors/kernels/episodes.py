@@ -1,14 +1,17 @@
 """Hysteresis: scores become one episode a burst, and an episode a handful of alerts.
 
-    none --candidate--> open --fading--> fading --closed--> none (refractory)
-                         ^----update-------'
+none --candidate--> open --fading--> fading --closed--> none (refractory)
+                     ^----update-------'
 """
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from detectors.jit import jit
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.jit import Int64, Record, jit
 from detectors.layout import NO_PRICE, ONSET_GAP_BARS, SHORT
 
 NONE, CANDIDATE, UPDATE, FADING, CLOSED = 0, 1, 2, 3, 4
@@ -22,20 +25,21 @@ OPEN_STATE, FADING_STATE = 1, 2
     T_RISE_Q20,
     T_FADE_PERMILLE,
     T_DRAW_Q20,
+    T_RUG_Q20,
     T_FADE_BARS,
-    T_MIN_AGE,
+    T_PATIENCE_PERMILLE,
     T_CLOSE_PERMILLE,
     T_CLOSE_BARS,
     T_REFRACTORY,
     T_AUTHORS,
     T_TRADERS,
-) = range(13)
-N_SETTINGS = 13
+) = range(14)
+N_SETTINGS = 14
 CROWD = 30  # person-minutes of authors in 15 minutes that make their number worth following
 
 
 @jit
-def note_burst(s, b, then):
+def note_burst(s: Record, b: Int64, then: Int64) -> None:
     """Remember where a run of high scores began, and the price of one short window earlier."""
     if s["hot_last"] < b - ONSET_GAP_BARS:
         s["hot_bar"] = b
@@ -46,7 +50,7 @@ def note_burst(s, b, then):
 
 
 @jit
-def attention_permille(s, authors, traders):
+def attention_permille(s: Record, authors: Int64, traders: Int64) -> Int64:
     """Attention of the long window as a share of the episode's peak, in thousandths.
 
     Authors are followed where there was a crowd of them, else traders.
@@ -59,8 +63,17 @@ def attention_permille(s, authors, traders):
 
 
 @jit
-def maybe_open(s, b, logit, authors_60s, traders_60s, late, on_time, p):
-    """Whether an episode opens with this bar."""
+def maybe_open(
+    s: Record,
+    b: Int64,
+    logit: Int64,
+    authors: Int64,
+    traders: Int64,
+    late: Int64,
+    on_time: Int64,
+    p: NDArray[Any],
+) -> Int64:
+    """Whether an episode opens with this bar; authors and traders are the long window's."""
     if logit < p[T_LOGIT]:
         s["run"] = 0
         return NONE
@@ -68,7 +81,7 @@ def maybe_open(s, b, logit, authors_60s, traders_60s, late, on_time, p):
         s["run"] = 0
     s["run"] += 1
     s["run_last"] = b
-    crowd = authors_60s >= p[T_AUTHORS] or traders_60s >= p[T_TRADERS]
+    crowd = authors >= p[T_AUTHORS] and traders >= p[T_TRADERS]
     rested = s["ep_end"] < 0 or b - s["ep_end"] > p[T_REFRACTORY]
     if s["run"] < p[T_BARS] or not crowd or not rested:
         return NONE
@@ -77,32 +90,51 @@ def maybe_open(s, b, logit, authors_60s, traders_60s, late, on_time, p):
     s["ep"] = OPEN_STATE
     s["ep_seq"] = 0
     s["ep_start"] = b
-    s["ep_low"] = 0
     s["ep_sent"] = logit
     s["ep_sent_log_price"] = s["log_price"]
     s["ep_peak_log_price"] = s["log_price"]
-    s["ep_peak_authors"] = 0
-    s["ep_peak_traders"] = 0
+    s["ep_peak_bar"] = b
+    s["ep_peak_authors"] = authors
+    s["ep_peak_traders"] = traders
     return CANDIDATE
 
 
 @jit
-def follow(s, b, logit, authors, traders, p):
+def is_fading(s: Record, b: NDArray[Any], share: Int64, fallen: Int64, p: Record) -> bool:
+    """Whether the crowd has left a price that no longer rises, or the price has broken.
+
+    A wave that rose for a day pauses for an hour, one that rose for minutes does not: patience is
+    a share of the time the rise took.
+    """
+    since = b - s["ep_peak_bar"]
+    if since < p[T_FADE_BARS]:
+        return False
+    if fallen >= p[T_RUG_Q20]:
+        return True
+    rise = s["ep_peak_bar"] - s["ep_start"]
+    if since * 1000 < rise * p[T_PATIENCE_PERMILLE]:
+        return False
+    return share <= p[T_FADE_PERMILLE] and fallen >= p[T_DRAW_Q20]
+
+
+@jit
+def follow(
+    s: Record, b: Int64, logit: Int64, authors: Int64, traders: Int64, p: NDArray[Any]
+) -> Int64:
     """One bar of an open or fading episode. Returns the kind of alert it calls for."""
     s["ep_peak_authors"] = max(s["ep_peak_authors"], authors)
     s["ep_peak_traders"] = max(s["ep_peak_traders"], traders)
     price = np.int64(s["log_price"])
     if price > s["ep_peak_log_price"]:
         s["ep_peak_log_price"] = price
+        s["ep_peak_bar"] = b
     share = attention_permille(s, authors, traders)
     fallen = np.int64(s["ep_peak_log_price"]) - price
     told = np.int64(s["ep_sent_log_price"])
     news = logit >= s["ep_sent"] + p[T_STEP] or price >= told + p[T_RISE_Q20]
     kind = NONE
     if s["ep"] == OPEN_STATE:
-        low = share <= p[T_FADE_PERMILLE] or fallen >= p[T_DRAW_Q20]
-        s["ep_low"] = np.int64(s["ep_low"]) + 1 if low else 0
-        if s["ep_low"] >= p[T_FADE_BARS] and b - s["ep_start"] >= p[T_MIN_AGE]:
+        if is_fading(s, b, share, fallen, p):
             s["ep"] = FADING_STATE
             s["ep_fade_bar"] = b
             kind = FADING
@@ -115,7 +147,6 @@ def follow(s, b, logit, authors, traders, p):
         kind = CLOSED
     elif price > told + p[T_RISE_Q20] and price >= s["ep_peak_log_price"]:
         s["ep"] = OPEN_STATE
-        s["ep_low"] = 0
         kind = UPDATE
     if kind != NONE:
         s["ep_seq"] += 1

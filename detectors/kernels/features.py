@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.jit import jit
+from detectors.jit import Int64, Record, jit
 from detectors.kernels.maths import (
     VOLUME_UNIT,
     Y_UNIT,
@@ -27,7 +29,6 @@ from detectors.layout import (
     M_LOG_PRICE,
     MIN_MINUTES,
     MIN_QUARTERS,
-    MINUTE_BARS,
     NO_PRICE,
     SHORT,
     SWELL,
@@ -48,27 +49,40 @@ L_MENTIONS, L_TRADES, L_VOLUME, L_AUTHORS, L_TRADERS = range(5)
 
 
 @jit
-def count_short(s, b, n):
-    """Sums over the short window into ``n``; returns whether it holds any mention or trade."""
+def count_first(s: Record, b: Int64, n: NDArray[Any]) -> None:
+    """Mentions and trades of the short window: what the first gate looks at."""
+    w4 = s["w4"]
+    mentions = np.int64(0)
+    trades = np.int64(0)
+    for k in range(SHORT):
+        if np.int64(w4[k, 0]) > b - SHORT:
+            mentions += w4[k, 1]
+            trades += w4[k, 2]
+    n[MENTIONS] = mentions
+    n[TRADES] = trades
+
+
+@jit
+def count_rest(s: Record, b: Int64, n: NDArray[Any]) -> None:
+    """The short window's other sums."""
     w4 = s["w4"]
     w8 = s["w8"]
-    for k in range(N_COUNTS):
+    for k in range(COPIES, N_COUNTS):
         n[k] = 0
     for k in range(SHORT):
         bar = np.int64(w4[k, 0])
         if bar <= b - SHORT:
             continue
-        for j in range(6):
+        for j in range(COPIES, LATES + 1):
             n[j] += w4[k, 1 + j]
         for j in range(3):
             n[REACH + j] += w8[k, j]
         if bar > b - SHORT // 2:
             n[RECENT] += w4[k, 1]
-    return n[MENTIONS] > 0 or n[TRADES] > 0
 
 
 @jit
-def distinct_short(s, b, sets):
+def distinct_short(s: Record, b: Int64, sets: NDArray[Any]) -> Int64:
     """Estimated distinct authors or traders of the short window."""
     w4 = s["w4"]
     ones = np.int64(0)
@@ -82,7 +96,7 @@ def distinct_short(s, b, sets):
 
 
 @jit
-def count_long(s, n):
+def count_long(s: Record, n: NDArray[Any]) -> None:
     """Sums over the long window: the minute being filled and the sealed ones before it."""
     macc = s["macc"]
     swell = s["swell"]
@@ -100,7 +114,7 @@ def count_long(s, n):
 
 
 @jit
-def start_ms(s, log_start_ms):
+def start_ms(s: Record, log_start_ms: Int64) -> Int64:
     """When the token's history begins: the log's start or, if later, its creation."""
     created = s["created_ms"]
     if created < 0:
@@ -109,21 +123,30 @@ def start_ms(s, log_start_ms):
 
 
 @jit
-def baseline_minutes(s, start):
+def baseline_minutes(s: Record, start: Int64) -> Int64:
     """Whole minutes of the hour's baseline that lie after the start, 0 to 60."""
     first = -((-start) // MINUTE_MS)
     return max(min(s["base_min"] - first + 1, HOUR), 0)
 
 
 @jit
-def baseline_quarters(s, start):
+def baseline_quarters(s: Record, start: Int64) -> Int64:
     """Whole quarter-hours of the day's baseline that lie after the start, 0 to 96."""
     first = -((-start) // (MINUTE_MS * SWELL))
     return max(min(s["base_q"] - first + 1, DAY), 0)
 
 
 @jit
-def score_hour(s, k, y, n, floor, f, means, devs):
+def score_hour(
+    s: Record,
+    k: Int64,
+    y: Int64,
+    n: Int64,
+    floor: float,
+    f: NDArray[Any],
+    means: NDArray[Any],
+    devs: NDArray[Any],
+) -> None:
     """Feature k: y against the hour's minutes; unknown while the baseline is too short."""
     if n < MIN_MINUTES:
         f[k] = math.nan
@@ -138,7 +161,15 @@ def score_hour(s, k, y, n, floor, f, means, devs):
 
 
 @jit
-def score_day(s, k, y, n, f, means, devs):
+def score_day(
+    s: Record,
+    k: Int64,
+    y: Int64,
+    n: Int64,
+    f: NDArray[Any],
+    means: NDArray[Any],
+    devs: NDArray[Any],
+) -> None:
     """Feature 7 + k: y against the day's quarter-hours."""
     if n < MIN_QUARTERS:
         f[7 + k] = math.nan
@@ -153,7 +184,7 @@ def score_day(s, k, y, n, f, means, devs):
 
 
 @jit
-def change(now, then):
+def change(now: Int64, then: Int64) -> float:
     """Log2 price change in doublings; unknown where either price is."""
     if now == NO_PRICE or then == NO_PRICE:
         return math.nan
@@ -161,7 +192,16 @@ def change(now, then):
 
 
 @jit
-def features(s, b, n, long, log_start_ms, f, means, devs):
+def features(
+    s: Record,
+    b: Int64,
+    n: NDArray[Any],
+    long: NDArray[Any],
+    log_start_ms: Int64,
+    f: NDArray[Any],
+    means: NDArray[Any],
+    devs: NDArray[Any],
+) -> tuple[Int64, Int64]:
     """Fill the vector ``f`` for windows ending with bar b, from counts ``n`` and ``long``.
 
     ``means`` and ``devs`` explain the z-scores, in 1/1024. Returns the baselines' lengths.
@@ -209,14 +249,14 @@ def features(s, b, n, long, log_start_ms, f, means, devs):
         f[28] = float(max(min(age, DAY_MINUTES), 0))
     on_time = n[MENTIONS] + n[TRADES]
     f[30] = float(n[LATES]) / float(max(on_time + n[LATES], 1))
-    f[31] = math.nan
-    if now != NO_PRICE and s["supply"] > 0:
-        f[31] = float(now + log2_q20(s["supply"])) / Q20
+    f[31] = float(long[L_AUTHORS])
+    f[32] = means[0] / Y_UNIT
+    f[33] = means[3] / Y_UNIT
     return minutes, quarters
 
 
 @jit
-def crowd_features(s, b, n, f):
+def crowd_features(s: Record, b: Int64, n: NDArray[Any], f: NDArray[Any]) -> None:
     """Who speaks and who trades in the short window: ratios, unknown without a denominator."""
     for k in range(15, 24):
         f[k] = math.nan

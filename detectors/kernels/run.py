@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.jit import jit
+from detectors.jit import Int64, Record, jit
 from detectors.kernels.bars import fill_bar
 from detectors.kernels.episodes import (
-    CANDIDATE,
     NONE,
     attention_permille,
     follow,
@@ -25,8 +26,9 @@ from detectors.kernels.features import (
     N_COUNTS,
     TRADERS,
     TRADES,
+    count_first,
     count_long,
-    count_short,
+    count_rest,
     features,
 )
 from detectors.kernels.trees import logit_micro
@@ -51,7 +53,7 @@ SCORE_NONE, SCORE_GATED, SCORE_ALL = 0, 1, 2
 
 
 @jit
-def is_hot(f, n):
+def is_hot(f: NDArray[Any], n: NDArray[Any]) -> bool:
     """The gate before the trees: some score runs high, or there is no baseline yet."""
     if n[MENTIONS] < FEW and n[TRADES] < FEW:
         return False
@@ -64,7 +66,7 @@ def is_hot(f, n):
 
 
 @jit
-def moved(now, then):
+def moved(now: Int64, then: Int64) -> Int64:
     """Log2 price change in 2**-20, NO_MOVE where unknown."""
     if now == NO_PRICE or then == NO_PRICE:
         return NO_MOVE
@@ -72,7 +74,19 @@ def moved(now, then):
 
 
 @jit
-def write_alert(row, s, b, slot, kind, logit, n, long, minutes, quarters, evidence):
+def write_alert(
+    row: Record,
+    s: Record,
+    b: Int64,
+    slot: Int64,
+    kind: Int64,
+    logit: Int64,
+    n: NDArray[Any],
+    long: NDArray[Any],
+    minutes: Int64,
+    quarters: Int64,
+    evidence: NDArray[Any],
+) -> None:
     """All integers an alert is made of, in the order of ``ALERT_INTS``."""
     now = np.int64(s["log_price"])
     row[0] = b
@@ -105,10 +119,32 @@ def write_alert(row, s, b, slot, kind, logit, n, long, minutes, quarters, eviden
 
 @jit
 def run(
-    state, keys, ready, touched, start, due, end_bar, log_start_ms, settings,
-    feat, thr, missing_left, leaf, base, score_mode, episodes, lives,
-    s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev, stats,
-):
+    state: NDArray[Any],
+    keys: NDArray[Any],
+    ready: NDArray[Any],
+    touched: NDArray[Any],
+    start: NDArray[Any],
+    due: Int64,
+    end_bar: Int64,
+    log_start_ms: Int64,
+    settings: NDArray[Any],
+    feat: NDArray[Any],
+    thr: NDArray[Any],
+    missing_left: NDArray[Any],
+    leaf: NDArray[Any],
+    base: float,
+    score_mode: Int64,
+    episodes: NDArray[Any],
+    lives: NDArray[Any],
+    s_key: NDArray[Any],
+    s_logit: NDArray[Any],
+    s_feat: NDArray[Any],
+    a_int: NDArray[Any],
+    a_feat: NDArray[Any],
+    a_mean: NDArray[Any],
+    a_dev: NDArray[Any],
+    stats: NDArray[Any],
+) -> Any:
     """Walk each due token's records, closing bars below ``end_bar``.
 
     ``keys`` are the slots' token hashes, used when a slot begins anew. Outputs grow as needed and
@@ -164,11 +200,12 @@ def run(
                 p = q
             s["bar"] = b
             stats[0] += 1
-            some = count_short(s, b, n)
+            count_first(s, b, n)
             watched = s["ep"] != 0
-            if not watched and score_mode != SCORE_ALL:
-                if not some or (n[MENTIONS] < FEW and n[TRADES] < FEW):
-                    continue
+            few = n[MENTIONS] < FEW and n[TRADES] < FEW
+            if few and not watched and score_mode != SCORE_ALL:
+                continue
+            count_rest(s, b, n)
             count_long(s, long)
             minutes, quarters = features(s, b, n, long, log_start_ms, f, means, devs)
             hot = is_hot(f, n)
@@ -183,12 +220,9 @@ def run(
                 kind = follow(s, b, logit, long[L_AUTHORS], long[L_TRADERS], settings)
             elif hot:
                 on_time = n[MENTIONS] + n[TRADES]
-                kind = maybe_open(
-                    s, b, logit, n[AUTHORS], n[TRADERS], n[LATES], on_time, settings
-                )
-                if kind == CANDIDATE:
-                    s["ep_peak_authors"] = long[L_AUTHORS]
-                    s["ep_peak_traders"] = long[L_TRADERS]
+                authors, traders = long[L_AUTHORS], long[L_TRADERS]
+                late = n[LATES]
+                kind = maybe_open(s, b, logit, authors, traders, late, on_time, settings)
             if score_mode == SCORE_ALL or (score_mode == SCORE_GATED and (hot or watched)):
                 if n_scores == s_logit.shape[0]:
                     k2 = np.empty((2 * n_scores, 2), np.int64)
@@ -230,6 +264,16 @@ def run(
             episodes[n_open] = slot
             n_open += 1
     return (
-        n_scores, n_alerts, n_lives, n_open,
-        s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev, lives,
+        n_scores,
+        n_alerts,
+        n_lives,
+        n_open,
+        s_key,
+        s_logit,
+        s_feat,
+        a_int,
+        a_feat,
+        a_mean,
+        a_dev,
+        lives,
     )

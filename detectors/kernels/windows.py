@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from detectors.jit import jit
-from detectors.kernels.maths import Y_MAX, VOLUME_UNIT, distinct, stabilise, stabilise_net
+from detectors.jit import Int64, Record, jit
+from detectors.kernels.maths import VOLUME_UNIT, Y_MAX, distinct, stabilise, stabilise_net
 from detectors.layout import (
     DAY,
     DAY_RING,
@@ -19,14 +21,13 @@ from detectors.layout import (
     SHORT,
     SWELL,
     SWELL_RING,
-    Y_SERIES,
 )
 
 N_SUMS = 7
 
 
 @jit
-def begin(s, b, key):
+def begin(s: Record, b: Int64, key: Int64) -> None:
     """Make a slot new: its first record lies in bar b."""
     s["bar"] = b - 1
     s["key"] = key
@@ -56,7 +57,7 @@ def begin(s, b, key):
 
 
 @jit
-def clear_hour(s, minute):
+def clear_hour(s: Record, minute: Int64) -> None:
     """Silence for longer than the ring reaches, before ``minute``."""
     ring = s["hour_ring"]
     for m in range(HOUR_RING):
@@ -72,10 +73,11 @@ def clear_hour(s, minute):
     s["mtraders"][:] = 0
     s["cur_min"] = minute
     s["base_min"] = minute - 2
+    s["busy"] = 0
 
 
 @jit
-def clear_day(s, quarter):
+def clear_day(s: Record, quarter: Int64) -> None:
     """Silence for longer than the ring reaches, before ``quarter``."""
     s["day_ring"][:, :] = 0
     s["qsum"][:] = 0
@@ -86,56 +88,91 @@ def clear_day(s, quarter):
 
 
 @jit
-def seal_minute(s):
-    """Write the filled minute into the rings and start the next."""
-    macc = s["macc"]
+def bit(minute: Int64) -> Any:
+    """The minute's bit in ``busy``: the ring has 64 places."""
+    return np.int64(1) << (minute % HOUR_RING)
+
+
+@jit
+def seal_quiet(s: Record) -> None:
+    """Seal a minute without mentions or trades: most minutes of most tokens."""
     minute = s["cur_min"]
     row = s["hour_ring"][minute % HOUR_RING]
-    swell = s["swell"]
-    swell_ring = s["swell_ring"]
-    new = swell_ring[minute % SWELL_RING]
-    old = swell_ring[(minute - SWELL + 1) % SWELL_RING]
-    quiet = macc[0] == 0 and macc[1] == 0
-    if quiet:
-        for k in range(Y_SERIES):
+    mask = bit(minute)
+    if s["busy"] & mask:
+        for k in range(M_LOG_PRICE):
             row[k] = 0
+        s["busy"] &= ~mask
+    row[M_LOG_PRICE] = s["log_price"]
+    swell_ring = s["swell_ring"]
+    # the long window is the minute being filled and the SWELL - 1 before it
+    if s["busy"] & bit(minute - SWELL + 1):
+        old = swell_ring[(minute - SWELL + 1) % SWELL_RING]
+        for k in range(5):
+            s["swell"][k] -= old[k]
+    if s["busy"] & bit(minute - SWELL_RING):
+        new = swell_ring[minute % SWELL_RING]
         for k in range(5):
             new[k] = 0
-    else:
-        authors = distinct(s["mauthors"])
-        traders = distinct(s["mtraders"])
-        volume = macc[2] + macc[3]
-        row[0] = stabilise(float(macc[0]))
-        row[1] = stabilise(float(authors))
-        row[2] = stabilise(float(macc[1]))
-        row[3] = stabilise(float(traders))
-        row[4] = stabilise(float(volume) / VOLUME_UNIT)
-        row[5] = stabilise_net(macc[2], macc[3])
-        new[0] = macc[0]
-        new[1] = macc[1]
-        new[2] = volume
-        new[3] = authors
-        new[4] = traders
-        for k in range(4):
-            macc[k] = 0
-        for k in range(8):
-            s["mauthors"][k] = 0
-            s["mtraders"][k] = 0
-    # the long window is the minute being filled and the SWELL - 1 before it
-    for k in range(5):
-        swell[k] += new[k] - old[k]
-    last = np.int64(s["hour_ring"][(minute - 1) % HOUR_RING, M_LOG_PRICE])
-    now = np.int64(s["log_price"])
-    change = np.int64(0)
-    if last != NO_PRICE and now != NO_PRICE:
-        change = max(min((now - last) >> 10, Y_MAX), -Y_MAX)
-    row[M_RETURN] = change
-    row[M_LOG_PRICE] = now
     s["cur_min"] = minute + 1
 
 
 @jit
-def slide_hour(s, to):
+def seal_busy(s: Record) -> None:
+    """Seal a minute that holds mentions or trades, and start the next."""
+    macc = s["macc"]
+    minute = s["cur_min"]
+    row = s["hour_ring"][minute % HOUR_RING]
+    authors = distinct(s["mauthors"])
+    traders = distinct(s["mtraders"])
+    volume = macc[2] + macc[3]
+    row[0] = stabilise(float(macc[0]))
+    row[1] = stabilise(float(authors))
+    row[2] = stabilise(float(macc[1]))
+    row[3] = stabilise(float(traders))
+    row[4] = stabilise(float(volume) / VOLUME_UNIT)
+    row[5] = stabilise_net(macc[2], macc[3])
+    last = np.int64(s["hour_ring"][(minute - 1) % HOUR_RING, M_LOG_PRICE])
+    now = np.int64(s["log_price"])
+    change: Int64 = np.int64(0)
+    if last != NO_PRICE and now != NO_PRICE:
+        change = max(min((now - last) >> 10, Y_MAX), -Y_MAX)
+    row[M_RETURN] = change
+    row[M_LOG_PRICE] = now
+    s["busy"] |= bit(minute)
+    new = s["swell_ring"][minute % SWELL_RING]
+    old = s["swell_ring"][(minute - SWELL + 1) % SWELL_RING]
+    new[0] = macc[0]
+    new[1] = macc[1]
+    new[2] = volume
+    new[3] = authors
+    new[4] = traders
+    for k in range(5):
+        s["swell"][k] += new[k] - old[k]
+    for k in range(4):
+        macc[k] = 0
+    for k in range(8):
+        s["mauthors"][k] = 0
+        s["mtraders"][k] = 0
+    s["cur_min"] = minute + 1
+
+
+@jit
+def seal_minute(s: Record) -> None:
+    """Write the filled minute into the rings and start the next.
+
+    A price can change without an on-time trade, through a late one: that minute is busy too.
+    """
+    macc = s["macc"]
+    before = s["hour_ring"][(s["cur_min"] - 1) % HOUR_RING, M_LOG_PRICE]
+    if macc[0] == 0 and macc[1] == 0 and before == s["log_price"]:
+        seal_quiet(s)
+    else:
+        seal_busy(s)
+
+
+@jit
+def slide_hour(s: Record, to: Int64) -> None:
     """Move the hour's exact sums so that they cover minutes to-59 .. to."""
     ring = s["hour_ring"]
     total = s["hsum"]
@@ -143,6 +180,8 @@ def slide_hour(s, to):
     m = s["base_min"]
     while m < to:
         m += 1
+        if not s["busy"] & (bit(m) | bit(m - HOUR)):
+            continue
         new = ring[m % HOUR_RING]
         old = ring[(m - HOUR) % HOUR_RING]
         for k in range(N_SUMS):
@@ -150,11 +189,11 @@ def slide_hour(s, to):
             y = np.int64(old[k])
             total[k] += x - y
             squares[k] += x * x - y * y
-    s["base_min"] = m
+    s["base_min"] = max(m, to)
 
 
 @jit
-def seal_quarter(s):
+def seal_quarter(s: Record) -> None:
     """Write the filled quarter-hour into the day's ring and start the next."""
     qacc = s["qacc"]
     row = s["day_ring"][s["cur_q"] % DAY_RING]
@@ -167,7 +206,7 @@ def seal_quarter(s):
 
 
 @jit
-def slide_day(s, to):
+def slide_day(s: Record, to: Int64) -> None:
     """Move the day's exact sums so that they cover quarters to-95 .. to."""
     ring = s["day_ring"]
     total = s["qsum"]
@@ -186,7 +225,7 @@ def slide_day(s, to):
 
 
 @jit
-def advance(s, b):
+def advance(s: Record, b: Int64) -> None:
     """Bring the rings to bar b, before its records: whole minutes and quarters of silence too."""
     minute = b // MINUTE_BARS
     if minute > s["cur_min"]:

@@ -18,16 +18,16 @@ Kind = Literal[
     "launch", "dormant", "organic", "pump", "grinder", "news", "wash", "shill", "silent", "ordinary"
 ]
 WEIGHTS: Final[dict[Kind, float]] = {
-    "launch": 0.22,
-    "dormant": 0.18,
-    "organic": 0.14,
-    "pump": 0.10,
-    "grinder": 0.06,
-    "news": 0.06,
+    "launch": 0.13,
+    "dormant": 0.10,
+    "organic": 0.08,
+    "pump": 0.05,
+    "grinder": 0.04,
+    "news": 0.09,
     "wash": 0.05,
     "shill": 0.05,
-    "silent": 0.05,
-    "ordinary": 0.09,
+    "silent": 0.03,
+    "ordinary": 0.38,
 }
 _LOG_MULTIPLE: Final[dict[Kind, tuple[float, float]]] = {
     "launch": (1.2, 1.3),

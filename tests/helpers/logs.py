@@ -19,11 +19,11 @@ T0 = 1_736_812_800_000
 SETTINGS = EngineSettings(
     candidate_logit_micro=500_000,
     fading_bars=3,
-    min_fading_age_bars=2,
+    fading_drawdown=0.05,
     closed_bars=20,
     refractory_bars=10,
-    min_authors=2,
-    min_traders=2,
+    min_authors_15m=2,
+    min_traders_15m=2,
     backfill_limit_ms=60_000,
 )
 TOKENS = [f"eip155:1/erc20:0x{i:040x}" for i in range(1, 7)]
