@@ -41,6 +41,7 @@ from streams.scenario.variation import Shape, Variation
 
 STEP_MS: Final = 30_000
 HEARTBEAT_EVERY_MS: Final = 60_000
+LOOK_UP_EVERY_MS: Final = 6 * HOUR_MS
 GAUGE_EVERY_MS: Final = 30 * 60_000
 _SEED: Final = 0x4ED
 
@@ -91,10 +92,11 @@ class _Maker:
         return first, len(self.texts)
 
     def add_info(self, coin: Coin, created_ms: int) -> None:
+        """A directory that looks the coin up when it appears, and every few hours from then on."""
         told_ms = max(LOG_START_MS, created_ms + 4_000)
-        self.infos.append(
-            token_info("r.", coin.token, coin.symbol, coin.name, created_ms, coin.supply, told_ms)
-        )
+        about = ("r.", coin.token, coin.symbol, coin.name, created_ms, coin.supply)
+        for look, ts in enumerate(range(told_ms, LOG_END_MS, LOOK_UP_EVERY_MS)):
+            self.infos.append(token_info(*about, ts + len(self.infos) % 97 * (look > 0), look))
 
     def crowd(self, rng: np.random.Generator, number: int, texts: tuple[int, int]) -> Crowd:
         """A crowd that gathers on the leading platform first."""
