@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -107,26 +106,36 @@ class RecordChunk:
 
     def decode(self) -> Decoded:
         """Columns of the rows."""
-        by_type: dict[type, list[int]] = {}
+        out = Decoded()
+        ticks: list[tuple[int, Tick]] = []
+        infos: list[tuple[int, TokenInfo]] = []
+        mentions: list[tuple[int, Mention]] = []
         for i, record in enumerate(self.records):
-            by_type.setdefault(type(record), []).append(i)
-        records = self.records
-        bad = [records[i] for i in by_type.pop(BadRecord, ())]
-        out = Decoded(counts=Counter(), bad=[each for each in bad if isinstance(each, BadRecord)])
-        for kind, rows in by_type.items():
-            out.counts[str(kind.__struct_config__.tag)] += len(rows)
+            if isinstance(record, Tick):
+                ticks.append((i, record))
+            elif isinstance(record, Mention):
+                mentions.append((i, record))
+            elif isinstance(record, TokenInfo):
+                infos.append((i, record))
+            elif isinstance(record, BadRecord):
+                out.bad.append(record)
+            else:
+                out.counts[str(record.__struct_config__.tag)] += 1
+        out.counts.update(tick=len(ticks), token_info=len(infos), mention=len(mentions))
         parts: list[tuple[Columns, I8]] = []
-        for kind, build in ((Tick, tick_columns), (TokenInfo, columns_of)):
-            at = np.array(by_type.get(kind, ()), np.int64)
-            if len(at):
-                parts.append((build([records[i] for i in at], self.times[at].tolist()), at))  # type: ignore[operator]
-        out.columns = joined(parts)
-        if out.columns is not None:
+        if ticks:
+            at = np.array([i for i, _ in ticks], np.int64)
+            parts.append((tick_columns([t for _, t in ticks], self.times[at].tolist()), at))
+        if infos:
+            at = np.array([i for i, _ in infos], np.int64)
+            parts.append((columns_of([t for _, t in infos], self.times[at].tolist()), at))
+        if parts:
+            out.columns = joined(parts)
             out.at = np.sort(np.concatenate([at for _, at in parts]))
-        at = np.array(by_type.get(Mention, ()), np.int64)
-        if len(at):
-            out.mentions.append(_Mentions(at, [records[i] for i in at]))
-        first = next((r for r in records if not isinstance(r, BadRecord)), None)
+        if mentions:
+            at = np.array([i for i, _ in mentions], np.int64)
+            out.mentions.append(_Mentions(at, [m for _, m in mentions]))
+        first = next((r for r in self.records if not isinstance(r, BadRecord)), None)
         if isinstance(first, Heartbeat):
             out.start_ms = first.log_start_ms
         return out

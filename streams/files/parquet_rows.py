@@ -375,7 +375,8 @@ def _hashed(column: pa.Array) -> I8:
         return np.empty(0, np.int64)
     coded = column.dictionary_encode()
     unique = coded.dictionary.to_pylist()
-    return hashes(unique, len(unique))[coded.indices.to_numpy(zero_copy_only=False)]
+    found: I8 = hashes(unique, len(unique))[coded.indices.to_numpy(zero_copy_only=False)]
+    return found
 
 
 def _doubles(batch: pa.RecordBatch, name: str) -> NDArray[np.float64]:

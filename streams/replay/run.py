@@ -1,0 +1,202 @@
+"""One replay, from paths to a folder of results: read, resolve, push, write."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final, Literal
+
+from detectors.engine import Engine, ScoreMode
+from detectors.model import Model
+from detectors.resolve.lexicon import Lexicon
+from detectors.resolve.resolver import Resolver
+from detectors.settings import EngineSettings
+from streams.fingerprint import fingerprint, fingerprint_parts
+from streams.replay.engines import Engines, Given
+from streams.replay.inputs import Inputs, opened
+from streams.replay.output import Output
+
+SCHEMA: Final = 1
+SPILL: Final = ".sorted"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a replay stands.
+
+    ``stage`` is ``scan`` while files are looked through (``total`` is then unknown), and
+    ``replay`` after. ``log_ms`` is the log time reached, 0 before the first record.
+    """
+
+    stage: Literal["scan", "replay"]
+    records: int
+    total: int | None
+    log_ms: int
+    seconds: float
+    alerts: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What decides alerts."""
+
+    settings: EngineSettings
+    model: Model
+    lexicon: Lexicon
+    scores: ScoreMode
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The parts of the fingerprint."""
+        return fingerprint_parts(self.settings, self.model, self.lexicon.sha256)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all of it, which the alerts carry."""
+        return fingerprint(self.settings, self.model, self.lexicon.sha256)
+
+    def make_engine(self) -> Callable[[Sequence[str]], Engine]:
+        """Maker of engines without state."""
+        mark, symbols = self.fingerprint, self.lexicon.symbols()
+        return lambda inputs: Engine(
+            self.settings,
+            self.model,
+            inputs,
+            fingerprint=mark,
+            symbols=symbols,
+            scores=self.scores,
+        )
+
+
+@dataclass
+class _Counts:
+    """What a run counted."""
+
+    records: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+    alerts: Counter[str] = field(default_factory=Counter)
+    scores: int = 0
+    evicted: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
+
+
+def run(
+    paths: Sequence[Path | str],
+    detection: Detection,
+    folder: Path,
+    on_progress: OnProgress | None = None,
+) -> dict[str, Any]:
+    """Replay into a folder that exists and is empty; returns the summary, which is written too."""
+    began = perf_counter()
+    counts = _Counts()
+    tell = on_progress or (lambda _: None)
+
+    def scanned(records: int) -> None:
+        tell(Progress("scan", records, None, 0, perf_counter() - began, 0))
+
+    with opened(paths, folder / SPILL, scanned) as inputs, Output(folder) as output:
+        engines = Engines(detection.make_engine(), inputs.engines)
+        resolver = Resolver(detection.lexicon)
+        replaying = perf_counter()
+        for step in inputs.steps(resolver):
+            given = engines.push(step)
+            counts.records += sum(step.counts.values())
+            counts.outcomes += step.counts
+            counts.rejected.update(bad.error.code for bad in step.bad)
+            counts.first_ms = counts.first_ms or (step.log_start_ms or 0)
+            counts.last_ms = max(counts.last_ms, step.through_log_ms)
+            output.dead_letters(step.bad)
+            _write(given, output, counts)
+            seconds = perf_counter() - replaying
+            n_alerts = counts.alerts.total()
+            tell(
+                Progress(
+                    "replay", counts.records, inputs.records, counts.last_ms, seconds, n_alerts
+                )
+            )
+        given, live = engines.finish()
+        _write(given, output, counts)
+        output.lives(live, evicted=False)
+        summary = _summary(detection, inputs, engines, counts, len(live), began)
+        output.summary(summary)
+    shutil.rmtree(folder / SPILL, ignore_errors=True)
+    return summary
+
+
+def _write(given: Given, output: Output, counts: _Counts) -> None:
+    output.alerts(given.alerts)
+    output.lives(given.evicted, evicted=True)
+    counts.alerts.update(alert.kind for alert in given.alerts)
+    counts.evicted += len(given.evicted)
+    counts.outcomes["late"] += given.late
+    counts.outcomes["duplicates"] += given.duplicates
+    if given.scores is not None:
+        output.scores(given.scores)
+        counts.scores += len(given.scores.token)
+
+
+def _summary(
+    detection: Detection,
+    inputs: Inputs,
+    engines: Engines,
+    counts: _Counts,
+    live: int,
+    began: float,
+) -> dict[str, Any]:
+    seconds = perf_counter() - began
+    return {
+        "schema": SCHEMA,
+        "fingerprint": detection.fingerprint,
+        "fingerprint_parts": detection.parts,
+        "settings": detection.settings.canonical(),
+        "scores_mode": detection.scores,
+        "inputs": inputs.about,
+        "records": {
+            "read": counts.records,
+            **{name: counts.outcomes[name] for name in OUTCOMES},
+            "rejected_by_code": dict(sorted(counts.rejected.items())),
+            "out_of_order": inputs.out_of_order,
+        },
+        "alerts": {"total": counts.alerts.total(), **dict(sorted(counts.alerts.items()))},
+        "scores": counts.scores,
+        "tokens": {"live": live, "evicted": counts.evicted},
+        "log_from_ms": counts.first_ms or None,
+        "log_through_ms": counts.last_ms or None,
+        "closed_through_ms": engines.closed_ms or None,
+        "held_by": engines.held_by if counts.records else None,
+        "seconds": round(seconds, 3),
+        "records_per_s": round(counts.records / max(seconds, 1e-9)),
+        "peak_memory_bytes": peak_memory_bytes(),
+        "warnings": _warnings(inputs, counts),
+    }
+
+
+OUTCOMES: Final = (
+    "mentions", "mentions_unresolved", "ticks", "token_infos", "progress", "not_read", "rejected",
+    "late", "duplicates",
+)  # fmt: skip
+
+
+def _warnings(inputs: Inputs, counts: _Counts) -> list[str]:
+    files = [each for each in inputs.about if each["kind"] != "log"]
+    found = [f"{each['path']} holds no records" for each in files if not each["records"]]
+    if counts.records and not any(counts.outcomes[n] for n in ("mentions", "ticks", "token_infos")):
+        found.append("no record named a token; is it the right file, and the right lexicon?")
+    return found
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process has held at once, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

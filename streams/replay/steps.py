@@ -1,0 +1,122 @@
+"""What one push to the engines is made of, whatever it was read from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.columns import Columns
+from detectors.resolve.resolver import Resolver
+from streams.files.rows import I8, BadRecord, Chunk, Decoded, joined
+from streams.sources.places import token_partition
+
+
+@dataclass
+class Step:
+    """One push of one input, to each engine that reads it.
+
+    Parameters
+    ----------
+    name : the input.
+    columns : by number of engine; None is progress without records.
+    through_offset, through_log_ms : how far the input is read.
+    log_start_ms : when the log began, with the input's first push alone.
+    counts : records by outcome; see ``docs/replay.md``.
+    bad : records that cannot be used.
+    """
+
+    name: str
+    columns: dict[int, Columns | None]
+    through_offset: int
+    through_log_ms: int
+    log_start_ms: int | None
+    counts: Counter[str] = field(default_factory=Counter)
+    bad: list[BadRecord] = field(default_factory=list)
+
+
+def gather(chunks: Sequence[Chunk], resolver: Resolver) -> tuple[Columns | None, Gathered]:
+    """Columns of chunks that lie side by side in time, in log order, mentions resolved."""
+    times = np.concatenate([chunk.times for chunk in chunks])
+    place = np.empty(len(times), np.int64)
+    place[np.argsort(times, kind="stable")] = np.arange(len(times))
+    parts: list[tuple[Columns, I8]] = []
+    out = Gathered(records=len(times), through_ms=int(times.max()))
+    known = times[times > 0]
+    out.first_ms = int(known.min()) if len(known) else 0
+    start = 0
+    for chunk in chunks:
+        decoded = chunk.decode()
+        at = place[start : start + len(chunk.times)]
+        start += len(chunk.times)
+        if decoded.columns is not None:
+            parts.append((decoded.columns, at[decoded.at]))
+        for each in decoded.mentions:
+            rows, tokens = _resolve(each.mentions(), chunk.times[each.at], resolver)
+            if rows:
+                log_ms = chunk.times[each.at[rows]]
+                parts.append((each.columns(rows, tokens, log_ms), at[each.at[rows]]))
+            out.unresolved += len(each.at) - len(set(rows))
+        if decoded.start_ms is not None and int(chunk.times[0]) <= out.first_ms:
+            out.declared_ms = decoded.start_ms
+        _tell(decoded, out)
+    return joined(parts), out
+
+
+@dataclass
+class Gathered:
+    """What ``gather`` saw: records, their first and last log time, what became of them."""
+
+    records: int
+    through_ms: int
+    first_ms: int = 0
+    declared_ms: int | None = None
+    unresolved: int = 0
+    types: Counter[str] = field(default_factory=Counter)
+    bad: list[BadRecord] = field(default_factory=list)
+
+    def outcomes(self) -> Counter[str]:
+        """Records by what became of them."""
+        types = self.types
+        return Counter(
+            {
+                "mentions": types["mention"] - self.unresolved,
+                "mentions_unresolved": self.unresolved,
+                "ticks": types["tick"],
+                "token_infos": types["token_info"],
+                "progress": types["heartbeat"] + types["gap"],
+                "not_read": types["gauge"] + types["control"],
+                "rejected": len(self.bad),
+            }
+        )
+
+
+def deal(columns: Columns | None, engines: int) -> dict[int, Columns | None]:
+    """Rows by the engine that holds their token's partition; every engine is told of progress."""
+    if columns is None or engines == 1:
+        return dict.fromkeys(range(engines), columns)
+    owner = np.array([token_partition(token, engines) for token in columns.tokens])[columns.token]
+    return {
+        p: columns.take(rows) if len(rows := np.flatnonzero(owner == p)) else None
+        for p in range(engines)
+    }
+
+
+def _resolve(
+    mentions: Sequence[object], times: I8, resolver: Resolver
+) -> tuple[list[int], list[str]]:
+    rows: list[int] = []
+    tokens: list[str] = []
+    resolve = resolver.resolve
+    for i, (mention, log_ms) in enumerate(zip(mentions, times.tolist(), strict=True)):
+        for token in resolve(mention, log_ms):  # type: ignore[arg-type]
+            rows.append(i)
+            tokens.append(token)
+    return rows, tokens
+
+
+def _tell(decoded: Decoded, out: Gathered) -> None:
+    out.types.update(decoded.counts)
+    out.bad += decoded.bad
