@@ -114,9 +114,11 @@ def run(
     )
     prepare_numba_cache()
     from streams.logs import configure_logs
+    from streams.run.quiet import quiet_faust
     from streams.run.report import Reporter
 
     configure_logs(settings.log.level, settings.log.format)
+    quiet_faust(settings.log.level)
     reporter = Reporter(as_json=json)
     if embedded:
         from streams.embedded import EmbeddedOptions

@@ -5,8 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import faust
+from faust.tables.manager import TableManager
 
 from streams.kafka.connection import Connection
+
+
+class NoTables(TableManager):
+    """Faust's manager of Tables, which we have none of: it need not wait a second for them."""
+
+    async def on_start(self) -> None:
+        """Begin at once."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class WorkerApp(faust.App):
@@ -41,6 +51,7 @@ def new_app(
     settings: dict[str, Any] = {
         **Connection.of(where).faust_options(),
         "store": "memory://",
+        "TableManager": NoTables,
         "web_enabled": False,
         "autodiscover": False,
         "topic_allow_declare": False,  # topics are created with care, before workers start

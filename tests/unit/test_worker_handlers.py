@@ -16,7 +16,7 @@ from tests.helpers.pump import FINGERPRINT, Pump, alerts_in, in_order, make_team
 from tests.helpers.wire import one_engine, random_records
 
 
-class Died(Exception):
+class DiedError(Exception):
     """Stands for kill -9: nothing after it happens."""
 
 
@@ -29,10 +29,10 @@ class MortalLog:
     async def append(self, topic: str, partition: int, items: list[Item]) -> list[int]:
         self._left -= 1
         if self._left < 0 or (self._left == 0 and not self._after):
-            raise Died
+            raise DiedError
         offsets = await self._log.append(topic, partition, items)
         if self._left == 0:
-            raise Died
+            raise DiedError
         return offsets
 
     async def read(
@@ -84,7 +84,7 @@ async def test_dying_at_any_write_loses_and_doubles_nothing(tmp_path: Path, seed
             try:
                 await pump.start()
                 await pump.run()
-            except Died:
+            except DiedError:
                 deaths += 1
             else:
                 break
