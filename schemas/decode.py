@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any, Final, cast
 
 import msgspec
@@ -18,6 +19,8 @@ MIN_TIME_MS: Final = 1_230_768_000_000
 """2009-01-01: older than any chain."""
 MAX_TIME_MS: Final = 4_102_444_800_000
 """2100-01-01."""
+MIN_PRICE_USD: Final = 1e-30
+"""Far below any token's; a packed price holds it with all its digits."""
 MAX_PRICE_USD: Final = 10.0**12
 MAX_VALUE_USD: Final = 10.0**12
 MAX_REACH: Final = 10**12
@@ -175,15 +178,15 @@ def _check_mention(record: Mention) -> Record:
 
 def _check_tick(record: Tick) -> Record:
     _check_order(record.order)
-    price = parse_decimal(record.price_usd, "price_usd")
-    if not 0 < price <= MAX_PRICE_USD:
+    price = _comparable(record.price_usd, "price_usd")
+    if not MIN_PRICE_USD <= price <= MAX_PRICE_USD:
         raise RecordError(
             "bad_number",
-            f"price {record.price_usd} is outside 0 to {MAX_PRICE_USD:g} USD",
+            f"price {record.price_usd} is outside {MIN_PRICE_USD:g} to {MAX_PRICE_USD:g} USD",
             field="price_usd",
             remedy="leave out ticks without a price",
         )
-    value = parse_decimal(record.value_usd, "value_usd")
+    value = _comparable(record.value_usd, "value_usd")
     if not 0 <= value <= MAX_VALUE_USD:
         raise RecordError(
             "bad_number",
@@ -192,7 +195,7 @@ def _check_tick(record: Tick) -> Record:
             remedy="write the fill's value in US dollars; side says buy or sell",
         )
     if record.liquidity_usd is not None:
-        liquidity = parse_decimal(record.liquidity_usd, "liquidity_usd")
+        liquidity = _comparable(record.liquidity_usd, "liquidity_usd")
         if not 0 <= liquidity <= MAX_VALUE_USD:
             raise RecordError(
                 "bad_number",
@@ -202,6 +205,11 @@ def _check_tick(record: Tick) -> Record:
             )
     token = canonical_token(record.token)
     return record if token == record.token else replace(record, token=token)
+
+
+def _comparable(value: str | float, field: str) -> Decimal | float:
+    """A number to hold against a range: a float is one already, and NaN is in none."""
+    return value if isinstance(value, float) else parse_decimal(value, field)
 
 
 def _check_info(record: TokenInfo) -> Record:

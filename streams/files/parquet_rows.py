@@ -24,6 +24,7 @@ from schemas.decode import (
     MAX_REACH,
     MAX_TIME_MS,
     MAX_VALUE_USD,
+    MIN_PRICE_USD,
     MIN_TIME_MS,
     decode_record,
 )
@@ -190,7 +191,7 @@ def _sound_ticks(batch: pa.RecordBatch) -> B1:
         if name in batch.schema.names and not _is_plain(batch[name].type):
             return np.zeros(batch.num_rows, np.bool_)
     price, value = _doubles(batch, "price_usd"), _doubles(batch, "value_usd")
-    ok &= (price >= 1e-100) & (price <= MAX_PRICE_USD) & (value >= 0) & (value <= MAX_VALUE_USD)
+    ok &= (price >= MIN_PRICE_USD) & (price <= MAX_PRICE_USD) & (value >= 0) & (value <= MAX_VALUE_USD)
     if "liquidity_usd" in batch.schema.names:
         depth = _doubles(batch, "liquidity_usd")
         known = _bools(batch["liquidity_usd"].is_valid())

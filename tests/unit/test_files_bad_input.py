@@ -239,6 +239,7 @@ def test_a_mistyped_column_is_named(
         ({"price_usd": 0.0}, "bad_number"),
         ({"price_usd": -1.0}, "bad_number"),
         ({"price_usd": 1e13}, "bad_number"),
+        ({"price_usd": 1e-31}, "bad_number"),
         ({"price_usd": None}, "wrong_shape"),
         ({"value_usd": -0.01}, "bad_number"),
         ({"liquidity_usd": -1.0}, "bad_number"),
