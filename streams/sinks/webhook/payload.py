@@ -33,6 +33,7 @@ def body_of(alert: Alert, max_age_s: float) -> bytes:
     ``timestamp`` is when the alert could be known (``ts_available_ms``), not that of an attempt.
     """
     data: dict[str, Any] = msgspec.to_builtins(alert)
+    del data["type"]  # of the record; the event has its own
     data["expires_at"] = rfc3339(alert.ts_available_ms + round(max_age_s * 1000))
     return msgspec.json.encode(
         {
