@@ -22,7 +22,7 @@ from detectors.resolve.lexicon import Lexicon
 from detectors.settings import EngineSettings
 from schemas.records import Alert, Record
 from schemas.topics import ALERTS, RESOLVED, TICKS, TOKEN_INFO
-from streams.log.sqlite import SqliteLog
+from streams.log.sqlite import SqliteLog, wall_clock_ms
 from streams.model_store import load_default_model
 from streams.sources.embedded_log import open_embedded_log
 from streams.sources.feed import Fed, Feeder, FeedReport
@@ -69,6 +69,7 @@ class EmbeddedOptions:
     log_start_ms : when the log began, ms; None is now, or the first record's time.
     force_new_fingerprint : go on from state that other settings made.
     cadence : how often checkpoints are written.
+    clock_ms : milliseconds UTC, what an append-time log is stamped with.
     """
 
     data_dir: Path
@@ -83,6 +84,7 @@ class EmbeddedOptions:
     log_start_ms: int | None = None
     force_new_fingerprint: bool = False
     cadence: Cadence = field(default_factory=Cadence)
+    clock_ms: Callable[[], int] = wall_clock_ms
 
     def detection(self) -> Detection:
         """What decides alerts. Raises ModelError and LexiconError."""
@@ -239,6 +241,7 @@ async def run_embedded(
         partitions=options.partitions,
         mention_partitions=options.mention_partitions,
         log_start_ms=options.log_start_ms,
+        clock_ms=options.clock_ms,
     )
     try:
         told = [] if on_alert is None else [_Told(on_alert)]
@@ -252,7 +255,7 @@ async def run_embedded(
         ingest = await Ingest.open(log)
         worker = embedded_worker(log, crew)
         run = EmbeddedRun(log, ingest, worker)
-        beats = Heartbeats(lambda beat: ingest.append([beat]))
+        beats = Heartbeats(lambda beat: ingest.append([beat]), clock_ms=options.clock_ms)
         await worker.start()
         try:
             if not ingest.recorded:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from schemas.errors import UserError
 from schemas.topics import MENTIONS, TICKS, TOPICS
 from streams.log.base import Stamp
-from streams.log.sqlite import SqliteLog
+from streams.log.sqlite import SqliteLog, wall_clock_ms
 from streams.log.topics import partition_counts
 from streams.sources.feed import FEEDS
 
@@ -28,13 +29,14 @@ def open_embedded_log(
     partitions: int | None = None,
     mention_partitions: int | None = None,
     log_start_ms: int | None = None,
+    clock_ms: Callable[[], int] = wall_clock_ms,
 ) -> SqliteLog:
     """Open a data folder's log, or make it.
 
     ``stamp`` and the partition counts are fixed when it is made (1 where None). Raises UserError
     where the folder has others, BusyError where another process uses it.
     """
-    log = SqliteLog(data_dir, stamp=stamp, log_start_ms=log_start_ms)
+    log = SqliteLog(data_dir, stamp=stamp, log_start_ms=log_start_ms, clock_ms=clock_ms)
     try:
         have = log.topics()
         if TICKS in have:
