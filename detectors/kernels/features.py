@@ -115,24 +115,25 @@ def count_long(s: Record, n: NDArray[Any]) -> None:
 
 @jit
 def start_ms(s: Record, log_start_ms: Int64) -> Int64:
-    """When the token's history begins: the log's start or, if later, its creation."""
-    created = s["created_ms"]
-    if created < 0:
-        return log_start_ms
-    return max(log_start_ms, min(created, s["first_bar"] * BAR_MS))
+    """When the token's history begins: the log's start or, if later, its creation.
+
+    Never later than its first record, so that every bucket with anything in it is counted.
+    """
+    begun = max(log_start_ms, s["created_ms"])
+    return min(begun, s["first_bar"] * BAR_MS)
 
 
 @jit
 def baseline_minutes(s: Record, start: Int64) -> Int64:
-    """Whole minutes of the hour's baseline that lie after the start, 0 to 60."""
-    first = -((-start) // MINUTE_MS)
+    """Minutes of the hour's baseline from the start's on, 0 to 60."""
+    first = start // MINUTE_MS
     return max(min(s["base_min"] - first + 1, HOUR), 0)
 
 
 @jit
 def baseline_quarters(s: Record, start: Int64) -> Int64:
-    """Whole quarter-hours of the day's baseline that lie after the start, 0 to 96."""
-    first = -((-start) // (MINUTE_MS * SWELL))
+    """Quarter-hours of the day's baseline from the start's on, 0 to 96."""
+    first = start // (MINUTE_MS * SWELL)
     return max(min(s["base_q"] - first + 1, DAY), 0)
 
 
