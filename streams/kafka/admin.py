@@ -1,8 +1,9 @@
-"""Creating and checking goldendog's topics on a broker."""
+"""Creating and checking goldendog's topics on a broker. Blocking: in an event loop, use a thread."""
 
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from streams.log.base import Stamp
 from streams.log.topics import first_heartbeat, partition_counts
 
 _CONNECT_TIMEOUT_MS: Final = 10_000
+_KNOCK_TIMEOUT_S: Final = 5.0
 _CREATE_TIMEOUT_MS: Final = 30_000
 _FOREVER: Final = -1
 _STAMPS: Final[Mapping[str, Stamp]] = {"LogAppendTime": "append", "CreateTime": "recorded"}
@@ -150,21 +152,42 @@ def topics_describe(where: str | Connection) -> list[TopicState]:
 @contextlib.contextmanager
 def _admin(where: str | Connection) -> Iterator[Any]:
     connection = Connection.of(where)
+    _knock(connection)
     try:
         admin = KafkaAdminClient(
             **connection.client_options(), bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS
         )
     except (KafkaError, OSError, ValueError) as exc:
-        raise UserError(
-            f"no Kafka broker at {connection.bootstrap} ({type(exc).__name__})",
-            "start it, or name another with --bootstrap",
-        ) from exc
+        raise _no_broker(connection, type(exc).__name__) from exc
     try:
         yield admin
     except KafkaError as exc:
         raise GoldendogError(f"the broker at {connection.bootstrap} refused: {exc}") from exc
     finally:
         admin.close()
+
+
+def _knock(connection: Connection) -> None:
+    """Raise ``UserError`` at once where nobody listens: kafka-python would try for long."""
+    why = ""
+    for server in connection.servers:
+        host, _, port = server.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _KNOCK_TIMEOUT_S).close()
+        except ValueError:
+            raise UserError(f"{server} is no broker's address", "write HOST:PORT") from None
+        except OSError as exc:
+            why = exc.strerror or type(exc).__name__
+        else:
+            return
+    raise _no_broker(connection, why)
+
+
+def _no_broker(connection: Connection, why: str) -> UserError:
+    return UserError(
+        f"no Kafka broker at {connection.bootstrap} ({why})",
+        "start it, or name another with --bootstrap",
+    )
 
 
 def _configs(spec: TopicSpec, *, recorded: bool) -> dict[str, str]:

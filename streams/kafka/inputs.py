@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
@@ -13,8 +13,7 @@ from schemas.decode import decode_record
 from schemas.errors import GoldendogError, RecordError
 from schemas.records import Heartbeat
 from streams.kafka.connection import Connection
-
-_READ_TIMEOUT_S: Final = 20.0
+from streams.kafka.log import KafkaLog
 
 
 def offsets(
@@ -30,11 +29,16 @@ def offsets(
 def first_log_start_ms(where: str | Connection, counts: Mapping[str, int]) -> int | None:
     """When raw inputs say that their log starts: milliseconds UTC, None where none of them says.
 
-    Only partitions that still hold their very first record count. Raises ``GoldendogError`` where
+    Blocking, not to be called in an event loop. Only partitions that still hold their very first record count. Raises ``GoldendogError`` where
     they disagree, or begin with something else.
     """
     begun = [tp for tp, (start, end) in offsets(where, counts).items() if start == 0 < end]
-    found = {str(tp): _log_start_ms(tp, value) for tp, value in _firsts(where, begun).items()}
+    if not begun:
+        return None
+    found = {
+        str(tp): _log_start_ms(tp, value)
+        for tp, value in asyncio.run(_firsts(where, begun)).items()
+    }
     if len(set(found.values())) > 1:
         raise GoldendogError(f"raw inputs disagree on when the log starts: {found}")
     return next(iter(found.values()), None)
@@ -53,23 +57,14 @@ def _log_start_ms(tp: TopicPartition, value: bytes) -> int:
     return record.log_start_ms
 
 
-def _firsts(where: str | Connection, tps: list[TopicPartition]) -> dict[TopicPartition, bytes]:
+async def _firsts(
+    where: str | Connection, tps: list[TopicPartition]
+) -> dict[TopicPartition, bytes]:
     """Values of the records at offset 0."""
-    firsts: dict[TopicPartition, bytes] = {}
-    if not tps:
-        return firsts
-    with _consumer(where, max_partition_fetch_bytes=131_072) as consumer:
-        consumer.assign(tps)
-        for tp in tps:
-            consumer.seek(tp, 0)
-        deadline = time.monotonic() + _READ_TIMEOUT_S
-        while len(firsts) < len(tps):
-            if time.monotonic() > deadline:
-                raise GoldendogError(f"the broker does not deliver the start of {tps}")
-            for tp, records in consumer.poll(timeout_ms=500).items():
-                firsts.setdefault(tp, records[0].value)
-                consumer.pause(tp)
-    return firsts
+    # Not by kafka-python, which lacks the codecs of what may lie in the same fetch.
+    async with KafkaLog(where) as log:
+        firsts = {tp: await log.read(tp.topic, tp.partition, 0, limit=1) for tp in tps}
+    return {tp: records[0].value or b"" for tp, records in firsts.items()}
 
 
 @contextlib.contextmanager
