@@ -29,7 +29,9 @@ def _log_ms(record: Record) -> int:
 
 
 def read(path: Path, spill: Path) -> list[Chunk]:
-    return [chunk for chunks in merged(sources_of(scan(recognise(path)), spill)) for chunk in chunks]
+    return [
+        chunk for chunks in merged(sources_of(scan(recognise(path)), spill)) for chunk in chunks
+    ]
 
 
 def columns_by_engine(found: Sequence[Record]) -> tuple[list[object], list[object]]:
