@@ -99,6 +99,12 @@ def _raw(base: dict[str, Any], **changes: Any) -> bytes:
             "pools.ts_checked_ms",
             "is outside",
         ),
+        (
+            _raw(INFO, pools=[{"address": "p", "venue": "r", "ts_checked_ms": MS, "ts_created_ms": 5}]),
+            "bad_time",
+            "pools.ts_created_ms",
+            "is outside",
+        ),
         (_raw(INFO, ts_created_ms=1_728_900_000), "bad_time", "ts_created_ms", "looks like seconds"),
         (
             _raw(INFO, supply={"value": 1e19, "ts_checked_ms": MS}),
