@@ -95,10 +95,11 @@ class PlainScreen:
 
     def draw(self) -> None:
         """Print a line for each day that has begun: a while later, since alerts come after bars."""
-        day = (self._board.now_ms - DAY_MS // 4) // DAY_MS
-        if self._day == 0:
-            self._day = self._board.now_ms // DAY_MS - 1  # the first day is told like any other
-        if day > self._day > 0:
+        now_ms = self._board.now_ms
+        if now_ms and not self._day:
+            self._day = now_ms // DAY_MS - 1  # the first day is told like any other
+        day = (now_ms - DAY_MS // 4) // DAY_MS
+        if now_ms and day > self._day:
             self._day = day
             self._print(f"-- {clock(day * DAY_MS)[:6]}: {self._board.fed:,} records read")
 

@@ -159,13 +159,14 @@ def test_screens_show_alerts() -> None:
     b = board()
     out = io.StringIO()
     with PlainScreen(Console(file=out, width=200), b) as plain:
+        plain.draw()  # before anything is known
         for kind in ("candidate", "update", "fading"):
             given = alert(kind, 1)
             b.alerted(given)
             plain.alerted(given)
-        b.advance(START + 10 * 60 * MINUTE_MS)
-        plain.draw()
-        plain.draw()
+        for hour in (-14, 10, 11):
+            b.advance(START + hour * 60 * MINUTE_MS)
+            plain.draw()
     text = out.getvalue()
     assert text.count("candidate") == text.count("fading") == 1
     assert "update" not in text

@@ -35,8 +35,13 @@ def records() -> list[Record]:
     return list(rednote())
 
 
+@lru_cache(maxsize=8)
+def prices(variation: Variation) -> dict[str, PricePath]:
+    return true_prices(tape(variation))
+
+
 def path(variation: Variation, token: str) -> PricePath:
-    return true_prices(tape(variation))[token]
+    return prices(variation)[token]
 
 
 @pytest.mark.parametrize("variation", VARIATIONS, ids=str)
@@ -68,10 +73,9 @@ def test_the_smaller_coins_reach_their_caps_and_fall(variation: Variation) -> No
 
 @pytest.mark.parametrize("variation", VARIATIONS, ids=str)
 def test_ordinary_days_carry_no_wave(variation: Variation) -> None:
-    prices = true_prices(tape(variation))
     for coin in ALL:
         for start, end in ORDINARY:
-            own = prices[coin.token]
+            own = path(variation, coin.token)
             within = own.price[(own.ts_ms >= start) & (own.ts_ms < end)]
             hours = own.ts_ms[(own.ts_ms >= start) & (own.ts_ms < end)] // (6 * HOUR_MS)
             for block in np.unique(hours):
