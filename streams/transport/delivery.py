@@ -88,6 +88,9 @@ class BatchTransport(base.Transport):
         """The consumer, which keeps the books of batches."""
         return cast("BatchConsumer", self.app.consumer)
 
+    async def reach(self) -> None:
+        """Raise aiokafka's ``KafkaConnectionError`` where the log cannot be reached."""
+
     def pause(self, tp: TP) -> None:
         """Fetch no more of ``tp`` until ``resume``, or until partitions are assigned anew.
 

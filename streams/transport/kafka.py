@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any
 
 import faust
+from aiokafka.client import AIOKafkaClient
 from faust.transport.drivers import aiokafka as driver
 from mode import Service
 
@@ -27,6 +28,7 @@ from streams.transport.delivery import (
 FETCH_MIN_BYTES = 65_536
 FETCH_MAX_WAIT_MS = 50
 FREEZE_CHECK_S = 0.2
+REACH_TIMEOUT_MS = 10_000
 
 
 class KafkaThread(driver.AIOKafkaConsumerThread):
@@ -95,6 +97,23 @@ class KafkaTransport(BatchTransport, driver.Transport):
         super().__init__(url, app, **kwargs)
         self.fetch_min_bytes = fetch_min_bytes
         self.fetch_max_wait_ms = fetch_max_wait_ms
+
+    async def reach(self) -> None:
+        """Raise aiokafka's ``KafkaConnectionError`` where no broker answers.
+
+        A Faust app that fails to start leaves a thread's loop and its sockets behind: ask first.
+        """
+        conf = self.app.conf
+        client = AIOKafkaClient(
+            bootstrap_servers=driver.server_list(self.url, self.default_port),
+            client_id=conf.broker_client_id,
+            request_timeout_ms=REACH_TIMEOUT_MS,
+            **driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
+        )
+        try:
+            await client.bootstrap()
+        finally:
+            await client.close()
 
 
 def install(

@@ -14,6 +14,7 @@ import faust
 from aiokafka.errors import KafkaError
 
 from schemas.errors import GoldendogError
+from streams.transport.delivery import BatchTransport
 
 log: Final = logging.getLogger(__name__)
 
@@ -138,20 +139,26 @@ async def _start(
     while not stop.is_set():
         app = make_app()
         try:
-            await app.start()
+            await _start_one(app)
         except KafkaError as exc:
-            await _stop(app)
             wait_s = backoff.wait_s(attempt)
             attempt += 1
             servers = ", ".join(f"{url.host}:{url.port}" for url in app.conf.broker)
             say(f"no Kafka broker at {servers} ({exc}): trying again in {wait_s:g} s")
             await _sleep_or(stop, wait_s)
-        except BaseException:
-            await _stop(app)
-            raise
         else:
             return app
     return None
+
+
+async def _start_one(app: faust.App) -> None:
+    if isinstance(app.transport, BatchTransport):
+        await app.transport.reach()
+    try:
+        await app.start()
+    except BaseException:
+        await _stop(app)
+        raise
 
 
 async def _until(stop: asyncio.Event, app: faust.App) -> None:
