@@ -17,7 +17,7 @@ from detectors.kernels.maths import VOLUME_UNIT, Y_UNIT
 from detectors.kernels.run import NO_MOVE
 from detectors.layout import ALERT_INTS, ALERT_KINDS, BAR_MS, DAY, FEATURES, HOUR, N_Z
 from detectors.model import MICRO, Model
-from detectors.price import price_decimal, price_text
+from detectors.price import EXACT, price_decimal, price_text
 from detectors.settings import EngineSettings
 from schemas.records import SCHEMA_VERSION, Alert, AlertKind, Reason
 
@@ -57,7 +57,7 @@ def alert_id(token: str, episode_start_ms: int, kind: str, sequence: int) -> str
     """Deterministic id of an alert, also its ``webhook-id``.
 
     >>> alert_id("eip155:1/erc20:0x" + "0" * 40, 1_736_812_800_000, "candidate", 0)
-    'gd_jmjtq7z26mgk2hmxbbs3t4x4lm'
+    'gd_mgdrvwqigvuconkvi2fpgqnpzm'
     """
     text = f"{token}\n{episode_start_ms}\n{kind}\n{sequence}"
     digest = hashlib.sha256(text.encode()).digest()[:16]
@@ -144,7 +144,9 @@ class AlertWriter:
             (math.floor(x * MICRO + 0.5) / MICRO, k)
             for k, x in enumerate(self.model.contributions(features).tolist())
         ]
-        chosen = sorted((pair for pair in added if pair[0] != 0.0), key=lambda p: (-abs(p[0]), p[1]))
+        chosen = sorted(
+            (pair for pair in added if pair[0] != 0.0), key=lambda p: (-abs(p[0]), p[1])
+        )
         return tuple(
             self._reason(k, x, features, means, deviations, minutes, quarters)
             for x, k in chosen[:MAX_REASONS]
@@ -198,5 +200,7 @@ def _factor(doublings: int) -> float | None:
 def _market_cap(price: int, supply: int) -> float | None:
     if not price or supply < 0:
         return None
-    cap = price_decimal(price) * supply
-    return float(cap.quantize(Decimal("0.01"), ROUND_HALF_EVEN)) if cap < Decimal(10) ** 20 else None
+    cap = EXACT.multiply(price_decimal(price), Decimal(supply))
+    if cap >= 10**20:
+        return None
+    return float(cap.quantize(Decimal("0.01"), ROUND_HALF_EVEN, EXACT))

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from detectors.alerts import AlertWriter
 from detectors.columns import Columns
-from detectors.kernels import episodes as ep
 from detectors.kernels import intake
-from detectors.kernels.maths import log2_q20
 from detectors.kernels.run import SCORE_ALL, SCORE_GATED, SCORE_NONE, run
+from detectors.knobs import knobs
 from detectors.layout import (
     BAR_MS,
     EXPIRE_BARS,
@@ -134,7 +133,7 @@ class Engine:
             np.empty((16, N_Z)),
         )
         self._lives = np.empty((16, 3), np.int64)
-        self._knobs = _knobs(settings)
+        self._knobs = knobs(settings)
 
     def push(
         self,
@@ -213,12 +212,19 @@ class Engine:
         ]
 
     def sweep(self) -> list[tuple[str, int, int]]:
-        """Evict every token that has expired by now; returns their lives. Never shows in alerts."""
+        """Evict every token that has expired by now; returns their lives. Never shows in alerts.
+
+        A token of whom nothing was ever taken in, say because all of it came too late, just goes.
+        """
         used = self._slots.used
         state = self._slots.state[:used]
         old = (state["bar"] > 0) & (state["ep"] == 0)
         old &= self._next_bar - 1 - state["bar"] > EXPIRE_BARS
-        old[self._pend["slot"][: self._n]] = False
+        blank = self._slots.held & (state["bar"] == 0)
+        for idle in (old, blank):
+            idle[self._pend["slot"][: self._n]] = False
+        for slot in np.flatnonzero(blank).tolist():
+            self._slots.free(slot)
         lives = []
         for slot in np.flatnonzero(old).tolist():
             row = state[slot]
@@ -351,7 +357,7 @@ class Engine:
         for first, _, ids in self._ids:
             at = (ref - first) & intake.REF_MASK
             if at < len(ids):
-                return str(ids[at])
+                return str(ids[at]) or None
         return None
 
     def _scratch(self, n: int) -> None:
@@ -374,27 +380,3 @@ def _grown(array: NDArray[_Item], size: int, keep: int | None = None) -> NDArray
     out = np.empty(max(size, 2 * len(array)), array.dtype)
     out[:keep] = array[:keep]
     return out
-
-
-def _knobs(settings: EngineSettings) -> NDArray[np.int64]:
-    out = np.zeros(ep.N_SETTINGS, np.int64)
-    out[ep.T_LOGIT] = settings.candidate_logit_micro
-    out[ep.T_BARS] = settings.candidate_bars
-    out[ep.T_STEP] = settings.update_step_logit_micro
-    out[ep.T_RISE_Q20] = _log2_q20(settings.update_rise_x)
-    out[ep.T_FADE_PERMILLE] = int(settings.fading_attention_share * 1000 + 0.5)
-    out[ep.T_DRAW_Q20] = -_log2_q20(1.0 - settings.fading_drawdown)
-    out[ep.T_RUG_Q20] = -_log2_q20(1.0 - settings.rug_drawdown)
-    out[ep.T_FADE_BARS] = settings.fading_bars
-    out[ep.T_PATIENCE_PERMILLE] = int(settings.fading_patience * 1000 + 0.5)
-    out[ep.T_CLOSE_PERMILLE] = int(settings.closed_attention_share * 1000 + 0.5)
-    out[ep.T_CLOSE_BARS] = settings.closed_bars
-    out[ep.T_REFRACTORY] = settings.refractory_bars
-    out[ep.T_AUTHORS] = settings.min_authors_15m
-    out[ep.T_TRADERS] = settings.min_traders_15m
-    return out
-
-
-def _log2_q20(ratio: float) -> int:
-    micro = 1_000_000
-    return int(log2_q20(max(int(ratio * micro + 0.5), 1)) - log2_q20(micro))

@@ -63,7 +63,7 @@ def barrier_labels(
     Examples
     --------
     >>> ts = np.array([10, 20, 30])
-    ... price = np.array([1.0, 3.0, 1.0])
+    >>> price = np.array([1.0, 3.0, 1.0])
     >>> barrier_labels(np.array([5, 15, 25, 35]), ts, price, horizon_ms=100, end_ms=1_000)
     array([ 1,  0,  0, -1], dtype=int8)
 

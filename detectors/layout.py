@@ -7,7 +7,7 @@ sends nothing costs nothing.
 from __future__ import annotations
 
 import hashlib
-from decimal import Decimal, getcontext
+from decimal import Context, Decimal
 from typing import Final
 
 import numpy as np
@@ -171,26 +171,57 @@ FEATURE_HASH: Final = hashlib.sha256(" ".join(FEATURES).encode()).hexdigest()[:1
 LAYOUT_HASH: Final = hashlib.sha256(repr((REC.descr, STATE.descr)).encode()).digest()
 
 ALERT_KINDS: Final = ("", "candidate", "update", "fading", "closed")
-ALERT_INTS: Final = ["bar", "slot", "kind", "sequence", "episode_start", "logit", "price", "price_ms", "liquidity", "supply", "moved_onset_q20", "moved_1h_q20", "peak_price_q20", "attention", "peak_attention", "mentions", "authors", "trades", "traders", "late", "on_time", "minutes", "quarters", "ref0", "ref1", "ref2"]
+ALERT_INTS: Final = [
+    "bar",
+    "slot",
+    "kind",
+    "sequence",
+    "episode_start",
+    "logit",
+    "price",
+    "price_ms",
+    "liquidity",
+    "supply",
+    "moved_onset_q20",
+    "moved_1h_q20",
+    "peak_price_q20",
+    "attention",
+    "peak_attention",
+    "mentions",
+    "authors",
+    "trades",
+    "traders",
+    "late",
+    "on_time",
+    "minutes",
+    "quarters",
+    "ref0",
+    "ref1",
+    "ref2",
+]
 N_ALERT_INTS: Final = len(ALERT_INTS)
+_CONTEXT: Final = Context(prec=40)
 
 
 def _linear_counting() -> NDArray[np.int64]:
     """Distinct values behind a 256-bit set by its ones: Whang et al. (1990), ACM TODS 15(2)."""
-    getcontext().prec = 40
     table = [0] * 257
     for ones in range(257):
         zeros = Decimal(max(256 - ones, 1))
-        table[ones] = int((-(zeros / 256).ln() * 256).to_integral_value())
+        nats = _CONTEXT.ln(_CONTEXT.divide(zeros, Decimal(256)))
+        table[ones] = int(_CONTEXT.multiply(nats, Decimal(-256)).to_integral_value())
     return np.array(table, np.int64)
 
 
 def _log2_of_ten() -> NDArray[np.int64]:
     """log2(10**e) in 2**-20, for e = index - 128."""
-    getcontext().prec = 40
-    log2_10 = Decimal(10).ln() / Decimal(2).ln()
+    log2_10 = _CONTEXT.divide(_CONTEXT.ln(Decimal(10)), _CONTEXT.ln(Decimal(2)))
     return np.array(
-        [int((log2_10 * (e - 128) * 1_048_576).to_integral_value()) for e in range(256)], np.int64
+        [
+            int(_CONTEXT.multiply(log2_10, Decimal((e - 128) * 1_048_576)).to_integral_value())
+            for e in range(256)
+        ],
+        np.int64,
     )
 
 

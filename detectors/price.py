@@ -15,6 +15,8 @@ DIGITS: Final = 15
 UNKNOWN: Final = 0
 MICRO: Final = 1_000_000
 _CONTEXT: Final = Context(prec=DIGITS, rounding=ROUND_HALF_EVEN)
+EXACT: Final = Context(prec=80)
+"""Wide enough for every product here, whatever precision the thread has set."""
 
 
 def pack_price(value: str | float) -> int:
@@ -43,7 +45,7 @@ def unpack_price(packed: int) -> tuple[int, int]:
 def price_decimal(packed: int) -> Decimal:
     """The price as an exact decimal, in US dollars."""
     mantissa, exponent = unpack_price(packed)
-    return Decimal(mantissa).scaleb(exponent)
+    return Decimal(mantissa).scaleb(exponent, EXACT)
 
 
 def price_text(packed: int) -> str:
@@ -61,4 +63,5 @@ def micro_usd(value: str | float, field: str) -> int:
     >>> micro_usd("12.5", "value_usd")
     12500000
     """
-    return int((parse_decimal(value, field) * MICRO).to_integral_value(ROUND_HALF_EVEN))
+    exact = EXACT.multiply(parse_decimal(value, field), Decimal(MICRO))
+    return int(exact.to_integral_value(ROUND_HALF_EVEN))

@@ -12,9 +12,11 @@ class Progress:
     """Offsets and log times of a fixed set of inputs; each starts at minus infinity.
 
     >>> p = Progress(["a", "b"])
-    >>> p.advance("a", 7, 60_000, None); p.end_bar(2_000)
+    >>> p.advance("a", 7, 60_000, None)
+    >>> p.end_bar(2_000)
     0
-    >>> p.advance("b", 3, 30_000, None); p.end_bar(2_000), p.held_by(), p.log_start_ms
+    >>> p.advance("b", 3, 30_000, None)
+    >>> p.end_bar(2_000), p.held_by(), p.log_start_ms
     (5, 'b', 30000)
     """
 
@@ -78,6 +80,8 @@ class Progress:
 
     def _known(self, name: str) -> str:
         if name not in self._offset:
-            msg = f"input {name!r} is none of {', '.join(self.names)}: inputs are fixed at the start"
+            msg = (
+                f"input {name!r} is none of {', '.join(self.names)}: inputs are fixed at the start"
+            )
             raise StateError(msg)
         return name

@@ -56,7 +56,10 @@ def pack_batch(
         tokens=tuple(columns.tokens),
         ids=tuple(columns.ids or ()),
         offset=np.asarray(offsets, "<i8").tobytes(),
-        **{name: getattr(columns, at).astype(kind).tobytes() for name, (at, kind) in _FIELDS.items()},
+        **{
+            name: getattr(columns, at).astype(kind).tobytes()
+            for name, (at, kind) in _FIELDS.items()
+        },
     )
     return _ENCODER.encode(batch)
 
@@ -69,13 +72,32 @@ def decode_batch(raw: bytes) -> ResolvedBatch:
         msg = f"not a resolved batch: {error}"
         raise StateError(msg) from None
     if batch.schema_version != SCHEMA_VERSION:
-        msg = f"resolved batch of schema {batch.schema_version}; this version reads {SCHEMA_VERSION}"
+        msg = (
+            f"resolved batch of schema {batch.schema_version}; this version reads {SCHEMA_VERSION}"
+        )
         raise StateError(msg)
     return batch
 
 
+def _check(batch: ResolvedBatch) -> None:
+    n = len(batch.ids)
+    widths = {"offset": 8} | {name: int(kind[2]) for name, (_, kind) in _FIELDS.items()}
+    torn = [name for name, width in widths.items() if len(getattr(batch, name)) != n * width]
+    if not torn and n:
+        token = np.frombuffer(batch.token, "<i4")
+        if not 0 <= int(token.min()) <= int(token.max()) < len(batch.tokens):
+            torn = ["token"]
+    if torn:
+        msg = f"resolved batch of {n} rows has a torn column: {', '.join(torn)}"
+        raise StateError(msg)
+
+
 def unpack_batch(batch: ResolvedBatch, after_offset: int) -> Columns:
-    """Columns of the rows whose upstream offset lies beyond ``after_offset``."""
+    """Columns of the rows whose upstream offset lies beyond ``after_offset``.
+
+    Raises StateError where the columns do not fit each other: kernels check no bounds.
+    """
+    _check(batch)
     keep = np.flatnonzero(np.frombuffer(batch.offset, "<i8") > after_offset)
     whole = len(keep) == len(batch.ids)
     arrays = {name: np.zeros(len(keep), np.int64) for name in ARRAYS}

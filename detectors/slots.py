@@ -38,6 +38,11 @@ class Slots:
         """Slots ever used: all live ones lie below."""
         return len(self._token)
 
+    @property
+    def held(self) -> NDArray[np.bool_]:
+        """Which of the slots ever used hold a token; shape (used,)."""
+        return np.array([token is not None for token in self._token], np.bool_)
+
     def token(self, slot: int) -> str:
         """The token a slot holds; KeyError where it holds none."""
         token = self._token[slot]

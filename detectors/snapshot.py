@@ -98,6 +98,14 @@ def unpack_snapshot(blob: bytes, fingerprint: str, inputs: Sequence[str]) -> Par
     if sorted(snap.progress) != sorted(inputs):
         msg = f"snapshot has inputs {sorted(snap.progress)}, this engine {sorted(inputs)}"
         raise StateError(msg)
+    try:
+        return _parts(snap, inputs)
+    except ValueError as error:
+        msg = f"snapshot is torn: {error}"
+        raise StateError(msg) from None
+
+
+def _parts(snap: _Snapshot, inputs: Sequence[str]) -> Parts:
     slots = Slots(max(len(snap.tokens), 64))
     slots.of(snap.tokens)
     slots.state[: len(snap.tokens)] = np.frombuffer(snap.state, STATE)

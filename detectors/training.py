@@ -60,7 +60,9 @@ def fit(
     whole.fit(features, labels, sample_weight=weights)
     isotonic = IsotonicRegression(out_of_bounds="clip", y_min=0.0, y_max=1.0)
     isotonic.fit(logits, labels, sample_weight=weights)
-    steps = np.unique(np.floor(np.quantile(logits, np.linspace(0, 1, STEPS)) * 1e6)).astype(np.int64)
+    steps = np.unique(np.floor(np.quantile(logits, np.linspace(0, 1, STEPS)) * 1e6)).astype(
+        np.int64
+    )
     probabilities = np.round(isotonic.predict(steps / 1e6), 4)
     calibrated = np.clip(isotonic.predict(logits), 1e-4, 1 - 1e-4)
     return Fitted(

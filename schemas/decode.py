@@ -47,6 +47,12 @@ _UNTAGGED: Final[dict[str, msgspec.json.Decoder[Any]]] = {
         "control": Control,
     }.items()
 }
+_TIMES: Final[dict[type, tuple[str, ...]]] = {
+    Gap: ("ts_from_ms", "ts_until_ms"),
+    Heartbeat: ("log_start_ms",),
+    Control: ("effective_log_ms",),
+}
+_FACTS: Final = ("symbol", "name", "creator", "supply", "authorities", "holders")
 _ENCODER: Final = msgspec.json.Encoder()
 _PATH: Final = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?\Z", re.DOTALL)
 
@@ -90,14 +96,15 @@ def decode_as(raw: bytes, kind: str) -> Record:
 def check_record(record: Record) -> Record:
     """Check ranges and identities that types cannot say; returns the canonical record."""
     _check_time("ts_event_ms", record.ts_event_ms)
-    if record.ts_log_ms is not None:
-        _check_time("ts_log_ms", record.ts_log_ms)
+    _check_time("ts_log_ms", record.ts_log_ms)
     if isinstance(record, Mention):
         return _check_mention(record)
     if isinstance(record, Tick):
         return _check_tick(record)
     if isinstance(record, TokenInfo):
         return _check_info(record)
+    for field in _TIMES.get(type(record), ()):
+        _check_time(field, getattr(record, field))
     return record
 
 
@@ -147,19 +154,19 @@ def _shape_error(message: str) -> RecordError:
     return RecordError("wrong_shape", problem, field=field, remedy="see `goldendog schema`")
 
 
-def _check_time(field: str, ms: int) -> None:
-    if MIN_TIME_MS <= ms < MAX_TIME_MS:
+def _check_time(field: str, ms: int | None) -> None:
+    if ms is None or MIN_TIME_MS <= ms < MAX_TIME_MS:
         return
-    for unit, factor, remedy in (
-        ("seconds", 1000, "multiply by 1000"),
-        ("microseconds", 0.001, "divide by 1000"),
-        ("nanoseconds", 0.000001, "divide by 1,000,000"),
+    for unit, meant, remedy in (
+        ("seconds", ms * 1000, "multiply by 1000"),
+        ("microseconds", ms // 1000, "divide by 1000"),
+        ("nanoseconds", ms // 1_000_000, "divide by 1,000,000"),
     ):
-        if MIN_TIME_MS <= ms * factor < MAX_TIME_MS:
+        if MIN_TIME_MS <= meant < MAX_TIME_MS:
             raise RecordError("bad_time", f"{ms} looks like {unit}", field=field, remedy=remedy)
     raise RecordError(
         "bad_time",
-        f"{ms} is outside 2009 to 2100",
+        f"{_short(ms)} is outside 2009 to 2100",
         field=field,
         remedy="write milliseconds since 1970 in UTC",
     )
@@ -168,9 +175,9 @@ def _check_time(field: str, ms: int) -> None:
 def _check_mention(record: Mention) -> Record:
     _check_order(record.order)
     if record.reach > MAX_REACH:
-        raise RecordError("bad_number", f"{record.reach} people", field="reach", remedy="omit it")
-    if record.ts_post_ms is not None:
-        _check_time("ts_post_ms", record.ts_post_ms)
+        problem = f"{_short(record.reach)} people"
+        raise RecordError("bad_number", problem, field="reach", remedy="omit it")
+    _check_time("ts_post_ms", record.ts_post_ms)
     if not record.tokens:
         return record
     return replace(record, tokens=tuple(sorted({canonical_token(t) for t in record.tokens})))
@@ -182,7 +189,7 @@ def _check_tick(record: Tick) -> Record:
     if not MIN_PRICE_USD <= price <= MAX_PRICE_USD:
         raise RecordError(
             "bad_number",
-            f"price {record.price_usd} is outside {MIN_PRICE_USD:g} to {MAX_PRICE_USD:g} USD",
+            f"price {_short(record.price_usd)} is outside {MIN_PRICE_USD:g} to {MAX_PRICE_USD:g} USD",
             field="price_usd",
             remedy="leave out ticks without a price",
         )
@@ -190,7 +197,7 @@ def _check_tick(record: Tick) -> Record:
     if not 0 <= value <= MAX_VALUE_USD:
         raise RecordError(
             "bad_number",
-            f"value {record.value_usd} is outside 0 to {MAX_VALUE_USD:g} USD",
+            f"value {_short(record.value_usd)} is outside 0 to {MAX_VALUE_USD:g} USD",
             field="value_usd",
             remedy="write the fill's value in US dollars; side says buy or sell",
         )
@@ -199,7 +206,7 @@ def _check_tick(record: Tick) -> Record:
         if not 0 <= liquidity <= MAX_VALUE_USD:
             raise RecordError(
                 "bad_number",
-                f"liquidity {record.liquidity_usd} is outside 0 to {MAX_VALUE_USD:g} USD",
+                f"liquidity {_short(record.liquidity_usd)} is outside 0 to {MAX_VALUE_USD:g} USD",
                 field="liquidity_usd",
                 remedy="leave it out where unknown",
             )
@@ -214,14 +221,20 @@ def _comparable(value: str | float, field: str) -> Decimal | float:
 
 def _check_info(record: TokenInfo) -> Record:
     _check_order(record.order)
-    if record.ts_created_ms is not None:
-        _check_time("ts_created_ms", record.ts_created_ms)
+    _check_time("ts_created_ms", record.ts_created_ms)
+    for name in _FACTS:
+        fact = getattr(record, name)
+        if fact is not None:
+            _check_time(f"{name}.ts_checked_ms", fact.ts_checked_ms)
+    for pool in record.pools:
+        _check_time("pools.ts_checked_ms", pool.ts_checked_ms)
+        _check_time("pools.ts_created_ms", pool.ts_created_ms)
     if record.supply is not None:
         supply = parse_decimal(record.supply.value, "supply.value")
         if not 0 <= supply < 2**62:
             raise RecordError(
                 "bad_number",
-                f"supply {record.supply.value} is outside 0 to 2^62",
+                f"supply {_short(record.supply.value)} is outside 0 to 2^62",
                 field="supply.value",
                 remedy="write whole tokens, not base units",
             )
@@ -232,5 +245,10 @@ def _check_info(record: TokenInfo) -> Record:
 def _check_order(order: int) -> None:
     if not -MAX_ORDER <= order <= MAX_ORDER:
         raise RecordError(
-            "bad_number", f"order {order}", field="order", remedy="keep it in 63 bits"
+            "bad_number", f"order {_short(order)}", field="order", remedy="keep it in 63 bits"
         )
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."

@@ -76,7 +76,7 @@ def admit(
         r["id"] = ids[i]
         r["who"] = who[i]
         r["a"] = a[i]
-        r["b"] = min(b[i], VALUE_MAX)
+        r["b"] = b[i] if k == INFO else min(b[i], VALUE_MAX)
         r["c"] = c[i]
         n += 1
     return n, n_late, falls, last_bar

@@ -15,7 +15,7 @@ Y_MAX = 1 << 24  # keeps 96 squares times 96 below 2**62
 Y_UNIT = 1024.0
 _Y_ZERO = 1254  # floor(2048 * sqrt(3/8) + 0.5)
 VOLUME_UNIT = 50_000_000.0  # micro-USD: a 50-dollar trade counts as one event
-MONEY_MAX = 1 << 60
+MONEY_MAX = 1 << 56  # micro-USD a bucket: keeps the sums over a window below 2**63
 
 
 @jit
@@ -24,7 +24,7 @@ def stabilise(events: float) -> Int64:
 
     ``2 sqrt(n + 3/8)``: its deviation is 1 for a Poisson count (Anscombe 1948, Biometrika 35).
 
-    >>> stabilise(0.0), stabilise(1.0), stabilise(100.0)
+    >>> int(stabilise(0.0)), int(stabilise(1.0)), int(stabilise(100.0))
     (0, 1147, 19264)
     """
     y = math.floor(2048.0 * math.sqrt(events + 0.375) + 0.5) - _Y_ZERO
@@ -35,7 +35,7 @@ def stabilise(events: float) -> Int64:
 def stabilise_net(buys: Int64, sells: Int64) -> Int64:
     """Signed stabilised difference of two amounts in micro-USD.
 
-    >>> stabilise_net(100_000_000, 0), stabilise_net(0, 100_000_000)
+    >>> int(stabilise_net(100_000_000, 0)), int(stabilise_net(0, 100_000_000))
     (1902, -1902)
     """
     if buys >= sells:
@@ -65,7 +65,7 @@ def deviation(n: Int64, total: Int64, squares: Int64, floor: float) -> float:
 def log2_q20(value: Int64) -> Int64:
     """log2 of a positive integer in 2**-20.
 
-    >>> log2_q20(1), log2_q20(8), log2_q20(10)
+    >>> int(log2_q20(1)), int(log2_q20(8)), int(log2_q20(10))
     (0, 3145728, 3483294)
     """
     m, e = math.frexp(float(value))
@@ -80,7 +80,7 @@ def log2_q20(value: Int64) -> Int64:
 def log2_price(packed: Int64) -> Int64:
     """log2 of a packed price in US dollars, in 2**-20.
 
-    >>> log2_price((5 << 8) | 127)  # 0.5
+    >>> int(log2_price((5 << 8) | 127))  # 0.5
     -1048576
     """
     return log2_q20(packed >> 8) + LOG2_OF_TEN[packed & 255]

@@ -1,0 +1,39 @@
+"""The settings of episodes as the integers the kernel compares with."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.kernels import episodes as ep
+from detectors.kernels.maths import log2_q20
+from detectors.settings import EngineSettings
+
+
+def knobs(settings: EngineSettings) -> NDArray[np.int64]:
+    """Shape (N_SETTINGS,): thresholds in millionths, thousandths and 2**-20 doublings, and bars.
+
+    >>> int(knobs(EngineSettings(update_rise_x=2.0))[ep.T_RISE_Q20])
+    1048576
+    """
+    out = np.zeros(ep.N_SETTINGS, np.int64)
+    out[ep.T_LOGIT] = settings.candidate_logit_micro
+    out[ep.T_BARS] = settings.candidate_bars
+    out[ep.T_STEP] = settings.update_step_logit_micro
+    out[ep.T_RISE_Q20] = _log2_q20(settings.update_rise_x)
+    out[ep.T_FADE_PERMILLE] = int(settings.fading_attention_share * 1000 + 0.5)
+    out[ep.T_DRAW_Q20] = -_log2_q20(1.0 - settings.fading_drawdown)
+    out[ep.T_RUG_Q20] = -_log2_q20(1.0 - settings.rug_drawdown)
+    out[ep.T_FADE_BARS] = settings.fading_bars
+    out[ep.T_PATIENCE_PERMILLE] = int(settings.fading_patience * 1000 + 0.5)
+    out[ep.T_CLOSE_PERMILLE] = int(settings.closed_attention_share * 1000 + 0.5)
+    out[ep.T_CLOSE_BARS] = settings.closed_bars
+    out[ep.T_REFRACTORY] = settings.refractory_bars
+    out[ep.T_AUTHORS] = settings.min_authors_15m
+    out[ep.T_TRADERS] = settings.min_traders_15m
+    return out
+
+
+def _log2_q20(ratio: float) -> int:
+    micro = 1_000_000
+    return int(log2_q20(max(int(ratio * micro + 0.5), 1)) - log2_q20(micro))
