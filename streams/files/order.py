@@ -21,7 +21,7 @@ RUN_RECORDS: Final = 200_000
 RUN_BYTES: Final = 64 << 20
 OPEN_RECORDS: Final = 200_000
 """Records held at once over all files that overlap in time."""
-_SPILL_ROWS: Final = 4_096
+_SPILL_ROWS: Final = 1_024
 _LINE_SCHEMA: Final = pa.schema(
     [("_ms", pa.int64()), ("_number", pa.int64()), ("_size", pa.int64()), ("_raw", pa.binary())]
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -108,11 +107,11 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(
 ) -> None:
     write_records(records(2), "in.ndjson")
     shutil.copy("in.ndjson", "wrong.parquet")
-    before = sorted(os.listdir())
+    before = sorted(Path().iterdir())
     code, out, err = run(capsys, *args)
     assert (code, out) == (2, "")
     assert words in err and err.count("\n") == 1 and "Traceback" not in err
-    assert sorted(os.listdir()) == before
+    assert sorted(Path().iterdir()) == before
 
 
 def test_an_empty_file_gives_an_empty_run_and_a_note(capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,7 +131,7 @@ def test_a_run_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(KeyboardInterrupt):
         replay("in.ndjson", out="o", progress=stop)
-    assert os.listdir() == ["in.ndjson"]
+    assert [p.name for p in Path().iterdir()] == ["in.ndjson"]
 
 
 def test_a_folder_that_cannot_take_the_old_ones_place_gives_it_back(tmp_path: Path) -> None:

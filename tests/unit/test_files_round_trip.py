@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,7 @@ def test_records_dealt_over_files_come_back_in_log_order(
     edges = [0, *sorted(min(c, len(found)) for c in cuts), len(found)]
     with tempfile.TemporaryDirectory() as folder:
         sources = []
-        for i, (start, stop) in enumerate(zip(edges, edges[1:], strict=False)):
+        for i, (start, stop) in enumerate(pairwise(edges)):
             path = Path(folder) / f"{i}{kinds[i]}"
             write_records(found[start:stop], path)
             sources += sources_of(scan(recognise(path)), Path(folder) / f"spill{i}")

@@ -1,0 +1,65 @@
+"""Memory is bounded: four times the records take no more of it, in order or not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.records import Heartbeat, Mention, Record, Tick
+from streams.files.write import write_records
+from tests.helpers.records import T0, TOKENS
+
+N = 50_000
+CHILD = """
+import json, sys
+from streams.numba_cache import prepare_numba_cache
+prepare_numba_cache()
+from streams.files import order
+from streams.replay.run import peak_memory_bytes
+from streams.replay.api import replay
+order.CHUNK_ROWS, order.OPEN_RECORDS, order.RUN_RECORDS = 10_000, 40_000, 20_000
+peaks = []
+for path in sys.argv[1:-1]:
+    summary = replay(path, out=f"{sys.argv[-1]}/{len(peaks)}").summary
+    peaks.append(peak_memory_bytes())
+print(json.dumps([*peaks, summary["records"]["read"], summary["records"]["out_of_order"]]))
+"""
+
+
+def records(n: int, *, shuffled: bool) -> Iterator[Record]:
+    yield Heartbeat("begin", T0, log_start_ms=T0)
+    for i in range(n):
+        at = T0 + 40 * (i * 7919 % n if shuffled else i)
+        if i % 2:
+            yield Mention(
+                f"m{i}", at, "x", f"author{i % 997}", f"to the moon {i}", (TOKENS[i % 3],)
+            )
+        else:
+            yield Tick(f"t{i}", at, TOKENS[i % 3], 0.5 + i / 1e7, 12.5, "buy", f"wallet{i % 997}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [".ndjson.zst", ".parquet"])
+def test_four_times_the_input_takes_no_more_memory(tmp_path: Path, ending: str) -> None:
+    paths = []
+    for shuffled in (False, True):
+        for n in (N, 4 * N):
+            paths.append(tmp_path / f"{n}{shuffled}{ending}")
+            write_records(records(n, shuffled=shuffled), paths[-1])
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, *paths, tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    small, large, small_sorted, large_sorted, read, falls = json.loads(done.stdout)
+    assert read == 4 * N + 1 and falls > 1_000
+    # 150,000 records more, of some 400 bytes each once decoded: under a third of that may stay.
+    assert large - small < 20_000_000, (small, large)
+    assert large_sorted - small_sorted < 20_000_000, (small_sorted, large_sorted)
