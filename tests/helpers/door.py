@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -128,16 +129,19 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver(script: Sequence[int | web.Response] = ()) -> AsyncIterator[Receiver]:
-    """A receiver on a free port of loopback."""
+async def receiver(
+    script: Sequence[int | web.Response] = (), context: ssl.SSLContext | None = None
+) -> AsyncIterator[Receiver]:
+    """A receiver on a free port of loopback, with TLS where there is a context."""
     it = Receiver(script=list(script))
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", it.handle)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
-    it.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    scheme = "https" if context else "http"
+    it.url = f"{scheme}://127.0.0.1:{runner.addresses[0][1]}/hook"
     try:
         yield it
     finally:

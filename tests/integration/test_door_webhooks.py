@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +317,37 @@ async def test_private_addresses_are_refused_where_the_socket_is_made(
             assert "is not a public address" in attempt.detail
             assert door.outbox.spent("desk", door.clock.ms // DAY) == 0
         assert r.got == []
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate that nobody vouches for, and its key."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -keyout {key}"
+    subprocess.run([*command.split(), "-out", str(certificate)], check=True, capture_output=True)
+    return certificate, key
+
+
+async def test_a_certificate_nobody_vouches_for_is_not_trusted(
+    tmp_path: Path, self_signed: tuple[Path, Path]
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*self_signed)
+    async with receiver(context=context) as r, Door(tmp_path, endpoint(r.url)) as door:
+        await door.dispatcher.offer([alert("a", door.clock.ms)])
+        await door.attempted("gd_a", 1)
+        assert door.outbox.attempts("gd_a")[0].outcome == "tls"
+        assert door.outbox.state("desk", "gd_a") == "pending"  # a renewal may mend it in time
+        assert r.got == []
+
+
+async def test_a_name_that_does_not_resolve_is_tried_again(tmp_path: Path) -> None:
+    async with Door(tmp_path, endpoint("https://no-such-name.invalid/")) as door:
+        await door.dispatcher.offer([alert("a", door.clock.ms)])
+        await door.attempted("gd_a", 1)
+        [attempt] = door.outbox.attempts("gd_a")
+        assert (attempt.outcome, attempt.detail) == ("network", "the name does not resolve")
+        assert door.outbox.state("desk", "gd_a") == "pending"
 
 
 def test_one_process_at_a_time_and_no_foreign_file(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ssl
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -33,7 +32,6 @@ RETRIED: Final[frozenset[Outcome]] = frozenset(
 )
 RETRIED_STATUS: Final = frozenset({404, 408, 409, 425})
 """Client errors that pass: a receiver that is being replaced, or asks to be asked again."""
-_NOT_SENT: Final[frozenset[Outcome]] = frozenset({"refused", "tls"})
 MAX_BODY_BYTES: Final = 4_096
 
 
@@ -129,17 +127,15 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
 
 def _failure(error: Exception) -> tuple[Outcome, str, bool]:
     """Outcome, detail, and whether the alert may have been read."""
+    if isinstance(error, aiohttp.ClientSSLError):  # first: it has no os_error
+        return "tls", "the TLS certificate or handshake failed", False
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "network", "the name does not resolve", False
     if isinstance(error, aiohttp.ClientConnectorError):
         cause = error.os_error
         if cause.errno == errno.EPERM and "refused" in str(cause):
             return "refused", str(cause.strerror or "refused: not a public address"), False
-        if isinstance(error, aiohttp.ClientSSLError) or isinstance(cause, ssl.SSLError):
-            return "tls", "the TLS certificate or handshake failed", False
-        if isinstance(error, aiohttp.ClientConnectorDNSError):
-            return "network", "the name does not resolve", False
         return "network", f"no connection: {errno.errorcode.get(cause.errno or 0, 'failed')}", False
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "tls", "the TLS certificate or handshake failed", False
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return "timeout", "no connection in time", False
     if isinstance(error, TimeoutError):
