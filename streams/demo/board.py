@@ -20,7 +20,7 @@ STEPS: Final = 24
 BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _MENTIONS: Final = FEATURES.index("mentions_15m")
 _TRADES: Final = FEATURES.index("trades_60s")
-_WARM_MS: Final = 20 * 60_000
+_WARM_MS: Final = 120 * MINUTE_MS
 
 
 @dataclass

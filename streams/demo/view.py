@@ -52,7 +52,8 @@ def _tokens(board: Board, most: int) -> RenderableType:
         ("price", True),
         ("", False),
     ):
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+        width = 10 if name == "token" else None
+        table.add_column(name, justify="right" if right else "left", no_wrap=True, min_width=width)
     rows = board.hottest(most)
     for symbol, heat in rows:
         table.add_row(*_cells(symbol, heat, board.now_ms))

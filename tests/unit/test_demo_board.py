@@ -98,9 +98,9 @@ def test_open_episodes_come_first_then_the_most_probable_and_the_cold_leave() ->
     assert [name for name, _ in b.hottest(5)] == ["other1", "MOMO"]
     b.alerted(alert("candidate", 0))
     assert [name for name, _ in b.hottest(5)] == ["MOMO", "other1"]
-    b.advance(START + 60 * MINUTE_MS)
+    b.advance(START + 180 * MINUTE_MS)
     assert [name for name, _ in b.hottest(5)] == ["MOMO"]
-    b.alerted(alert("closed", 60))
+    b.alerted(alert("closed", 180))
     assert b.hottest(5) == []
 
 
