@@ -1,7 +1,8 @@
 """Judge the detector on the RedNote scenario's twenty committed variations, as a user would.
 
-``python -m benchmarks.variations [--json] [--only N]``: each is written to a Parquet file and
-replayed with its lexicon, texts resolved; the alerts are held against the prices that traded.
+``python -m benchmarks.variations [--json] [--only N] [--fresh SEED]``: each is written to a Parquet file and
+replayed with its lexicon, texts resolved; the alerts are held against the prices that traded. ``--fresh`` judges twenty others instead, drawn
+from a seed, which nobody has looked at.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from streams.numba_cache import prepare_numba_cache
 
 prepare_numba_cache()
 
+from schemas.platforms import PLATFORMS  # noqa: E402
 from schemas.records import Alert  # noqa: E402 - after the cache is set
 from streams.files.write import write_records  # noqa: E402
 from streams.replay.api import replay  # noqa: E402
 from streams.scenario.anchors import ORDINARY  # noqa: E402
 from streams.scenario.judge import Judgement, judge  # noqa: E402
 from streams.scenario.rednote import rednote, tape_of, true_prices, wave_symbols  # noqa: E402
-from streams.scenario.variation import Variation, published_variations  # noqa: E402
+from streams.scenario.variation import SHAPES, Variation, published_variations  # noqa: E402
 
 LEXICON = Path(__file__).parents[1] / "examples" / "lexicon.json"
 
@@ -74,14 +77,31 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def fresh(seed: int, n: int = 20) -> tuple[Variation, ...]:
+    """Draw other variations of the same ranges as the committed ones."""
+    rng = np.random.default_rng(seed)
+    return tuple(
+        Variation(
+            seed=int(rng.integers(100_000, 1_000_000)),
+            shape=SHAPES[int(rng.integers(len(SHAPES)))],
+            delay_s=int(rng.choice([0, 15, 60, 180])),
+            leading_platform=PLATFORMS[int(rng.choice([0, 1, 4, 5]))],
+            volume_divisor=float(rng.choice([1, 3])),
+        )
+        for _ in range(n)
+    )
+
+
 def main() -> None:
     """Print a row a variation, then the summary."""
     parser = argparse.ArgumentParser(description="Judge the twenty RedNote variations.")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("--only", type=int, default=20, metavar="N", help="the first N alone")
+    parser.add_argument("--fresh", type=int, metavar="SEED", help="twenty others, drawn anew")
     args = parser.parse_args()
     rows = []
-    for variation in published_variations()[: args.only]:
+    chosen = published_variations() if args.fresh is None else fresh(args.fresh)
+    for variation in chosen[: args.only]:
         rows.append(row(variation, assess(variation)))
         line = "  ".join(
             f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in rows[-1].items()
