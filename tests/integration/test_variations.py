@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.variations import row, summary
 from benchmarks.variations import assess as assess_variation
+from benchmarks.variations import row, summary
 from streams.scenario.variation import published_variations
 
 CHOSEN = (0, 1, 3, 16)  # every leading size, shape and delay among them

@@ -25,7 +25,10 @@ def stream(seed: int) -> Columns:
     n = 1_500
     at = np.sort(
         np.concatenate(
-            [rng.integers(0, HOURS * 3_600_000, n // 2), 6_000_000 + rng.integers(0, 900_000, n // 2)]
+            [
+                rng.integers(0, HOURS * 3_600_000, n // 2),
+                6_000_000 + rng.integers(0, 900_000, n // 2),
+            ]
         )
     )
     kind = np.where(rng.random(n) < 0.6, MENTION, TICK).astype(np.uint8)
@@ -133,9 +136,7 @@ def test_scores_equal_the_oracle(seed: int) -> None:
         long = oracle.of(12 * (minute - 14), b)
         assert f[at["mentions_15m"]] == long["mentions"]
         last_q = (minute - 14) // 15 - 1
-        quarters = [
-            q for q in range(last_q - 95, last_q + 1) if q >= -(-T0 // 900_000)
-        ]
+        quarters = [q for q in range(last_q - 95, last_q + 1) if q >= -(-T0 // 900_000)]
         if len(quarters) >= 4:
             past_q = [oracle.of(180 * q, 180 * q + 179) for q in quarters]
             for name in ("mentions", "trades", "volume"):
