@@ -17,7 +17,7 @@ from streams.files.lines import Line
 from streams.files.numbers import are_plain, hashes, micro_usds, pack_prices
 from streams.files.rows import I8, BadRecord, Decoded, joined
 
-CHUNK_RECORDS: Final = 50_000
+CHUNK_RECORDS: Final = 20_000
 CHUNK_BYTES: Final = 32 << 20
 
 

@@ -16,7 +16,7 @@ from streams.files.parquet_rows import ParquetChunk, log_times, normal
 from streams.files.rows import I8
 from streams.files.schema import check_schema
 
-CHUNK_ROWS: Final = 50_000
+CHUNK_ROWS: Final = 20_000
 _ORDER: Final = ("ts_event_ms", "ts_log_ms")
 
 

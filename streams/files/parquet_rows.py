@@ -19,27 +19,22 @@ from numpy.typing import NDArray
 from detectors.columns import MENTION, TICK, UNKNOWN, Columns
 from detectors.hashing import text_fingerprint
 from schemas.decode import (
-    MAX_ORDER,
-    MAX_PRICE_USD,
-    MAX_REACH,
     MAX_TIME_MS,
-    MAX_VALUE_USD,
-    MIN_PRICE_USD,
     MIN_TIME_MS,
     decode_record,
 )
 from schemas.errors import RecordError
 from schemas.platforms import platform_number
-from schemas.records import MAX_ID_CHARS, MAX_TOKENS_PER_MENTION, Mention, Record
+from schemas.records import Mention, Record
 from schemas.tokens import canonical_token
+from streams.files.arrow import bools, doubles, ints, is_plain
 from streams.files.ndjson import RecordChunk
 from streams.files.numbers import hashes, micro_usds, pack_prices
 from streams.files.rows import I8, BadRecord, Decoded, joined
 from streams.files.schema import MENTION_NEEDS, RECORD_SCHEMA, TICK_NEEDS, need
+from streams.files.sound import sound_mentions, sound_ticks
 
 B1 = NDArray[np.bool_]
-SAFE_TEXT_CHARS: Final = 8_000
-"""Longer posts may exceed what a record may weigh as JSON: they take the way by JSON."""
 _OF_TYPE: Final = {
     "mention": (
         "id", "ts_event_ms", "ts_log_ms", "order", "platform", "author_id", "text", "tokens",
@@ -76,18 +71,18 @@ class ParquetChunk:
         kind = batch["type"]
         flat = np.ones(n, np.bool_)
         if "record" in batch.schema.names:
-            flat = _bools(batch["record"].is_null())
-        is_tick = flat & _bools(pc.equal(kind, "tick"))
-        is_mention = flat & _bools(pc.equal(kind, "mention"))
+            flat = bools(batch["record"].is_null())
+        is_tick = flat & bools(pc.equal(kind, "tick"))
+        is_mention = flat & bools(pc.equal(kind, "mention"))
         ok = np.zeros(n, np.bool_)
         tick_at = mention_at = np.empty(0, np.int64)
         if is_tick.any():
             need(batch.schema.names, TICK_NEEDS, "tick", self.place)
-            ok |= is_tick & _sound_ticks(batch)
+            ok |= is_tick & sound_ticks(batch)
             tick_at = np.flatnonzero(is_tick & ok)
         if is_mention.any():
             need(batch.schema.names, MENTION_NEEDS, "mention", self.place)
-            ok |= is_mention & _sound_mentions(batch)
+            ok |= is_mention & sound_mentions(batch)
             mention_at = np.flatnonzero(is_mention & ok)
         out, odd_at = self._odd(np.flatnonzero(~ok))
         out.counts["tick"] += len(tick_at)
@@ -154,7 +149,7 @@ def _normal(name: str, column: pa.Array) -> pa.Array:
     if pa.types.is_floating(wanted):
         if pa.types.is_integer(plain.type):
             return plain.cast(wanted, safe=False)
-        if not _is_plain(plain.type):
+        if not is_plain(plain.type):
             wanted = pa.string()
     return plain if plain.type == wanted else plain.cast(wanted)
 
@@ -164,7 +159,7 @@ def log_times(batch: pa.RecordBatch, before_ms: int) -> I8:
     times = ints(batch, "ts_log_ms", 0)
     event = ints(batch, "ts_event_ms", 0)
     if "ts_log_ms" in batch.schema.names:
-        absent = _bools(batch["ts_log_ms"].is_null())
+        absent = bools(batch["ts_log_ms"].is_null())
         times = np.where(absent, event, times)
     else:
         times = event
@@ -175,95 +170,27 @@ def log_times(batch: pa.RecordBatch, before_ms: int) -> I8:
     return np.where(last >= 0, times[last], before_ms)
 
 
-def ints(batch: pa.RecordBatch, name: str, default: int) -> I8:
-    """An integer column, int64[N]; ``default`` where a value or the whole column is missing."""
-    if name not in batch.schema.names:
-        return np.full(batch.num_rows, default, np.int64)
-    column = batch[name]
-    if column.null_count:
-        column = column.fill_null(default)
-    return np.asarray(column.to_numpy(zero_copy_only=False), np.int64)
-
-
-def _sound_ticks(batch: pa.RecordBatch) -> B1:
-    ok = _sound(batch, "id", "trader_id", "token")
-    for name in ("price_usd", "value_usd", "liquidity_usd"):
-        if name in batch.schema.names and not _is_plain(batch[name].type):
-            return np.zeros(batch.num_rows, np.bool_)
-    price, value = _doubles(batch, "price_usd"), _doubles(batch, "value_usd")
-    ok &= (price >= MIN_PRICE_USD) & (price <= MAX_PRICE_USD) & (value >= 0) & (value <= MAX_VALUE_USD)
-    if "liquidity_usd" in batch.schema.names:
-        depth = _doubles(batch, "liquidity_usd")
-        known = _bools(batch["liquidity_usd"].is_valid())
-        ok &= ~known | ((depth >= 0) & (depth <= MAX_VALUE_USD))
-    ok &= _bools(pc.is_in(batch["side"], pa.array(["buy", "sell"])))
-    if "usd_rate" in batch.schema.names and _is_plain(batch["usd_rate"].type):
-        ok &= ~np.isinf(_doubles(batch, "usd_rate"))
-    token = batch["token"].dictionary_encode()
-    good = np.array([_canonical(each) is not None for each in token.dictionary.to_pylist()], bool)
-    codes = token.indices.fill_null(0).to_numpy(zero_copy_only=False)
-    return ok & good[codes] if len(good) else np.zeros(batch.num_rows, np.bool_)
-
-
-def _sound_mentions(batch: pa.RecordBatch) -> B1:
-    ok = _sound(batch, "id", "author_id")
-    reach = ints(batch, "reach", 0)
-    ok &= (reach >= 0) & (reach <= MAX_REACH)
-    ok &= _length(batch["platform"]) <= 32
-    ok &= _bools(batch["platform"].is_valid())
-    names = batch.schema.names
-    if "text" in names:
-        ok &= _length(batch["text"]) <= SAFE_TEXT_CHARS
-    if "lang" in names:
-        ok &= _length(batch["lang"]) <= MAX_ID_CHARS
-    if "ts_post_ms" in names:
-        post = ints(batch, "ts_post_ms", MIN_TIME_MS)
-        ok &= (post >= MIN_TIME_MS) & (post < MAX_TIME_MS)
-    if "tokens" in names:
-        counts = pc.list_value_length(batch["tokens"]).fill_null(0)
-        ok &= counts.to_numpy(zero_copy_only=False) <= MAX_TOKENS_PER_MENTION
-        flat = pc.list_flatten(batch["tokens"])
-        wrong = [t for t in flat.unique().to_pylist() if t is None or _canonical(t) is None]
-        if wrong:
-            lists = batch["tokens"].to_pylist()
-            ok &= np.array([not any(t in wrong for t in each or ()) for each in lists])
-    return ok
-
-
-def _sound(batch: pa.RecordBatch, *texts: str) -> B1:
-    event = ints(batch, "ts_event_ms", 0)
-    log_ms = ints(batch, "ts_log_ms", MIN_TIME_MS)
-    order = ints(batch, "order", 0)
-    ok = (event >= MIN_TIME_MS) & (event < MAX_TIME_MS)
-    ok &= (log_ms >= MIN_TIME_MS) & (log_ms < MAX_TIME_MS)
-    ok &= (order >= -MAX_ORDER) & (order <= MAX_ORDER)
-    for name in texts:
-        length = _length(batch[name])
-        ok &= (length >= 1) & (length <= MAX_ID_CHARS)
-    return ok
-
-
 def _tick_columns(rows: pa.RecordBatch, log_ms: I8) -> Columns:
     n = rows.num_rows
     depth = np.zeros(n)
     known = np.zeros(n, np.bool_)
     if "liquidity_usd" in rows.schema.names:
-        known = _bools(rows["liquidity_usd"].is_valid())
-        depth = np.where(known, _doubles(rows, "liquidity_usd"), 0.0)
+        known = bools(rows["liquidity_usd"].is_valid())
+        depth = np.where(known, doubles(rows, "liquidity_usd"), 0.0)
     tokens, token = _tokens(rows["token"])
     ids = rows["id"].to_pylist()
     return Columns(
         tokens,
         token=token,
         kind=np.full(n, TICK, np.uint8),
-        aux=_bools(pc.equal(rows["side"], "sell")).astype(np.uint8),
+        aux=bools(pc.equal(rows["side"], "sell")).astype(np.uint8),
         ts_event_ms=ints(rows, "ts_event_ms", 0),
         ts_log_ms=log_ms,
         order=ints(rows, "order", 0),
         id=hashes(ids, n),
         who=_hashed(rows["trader_id"]),
-        a=pack_prices(_doubles(rows, "price_usd")),
-        b=micro_usds(_doubles(rows, "value_usd")),
+        a=pack_prices(doubles(rows, "price_usd")),
+        b=micro_usds(doubles(rows, "value_usd")),
         c=np.where(known, micro_usds(depth), UNKNOWN),
         ids=ids,
     )
@@ -356,13 +283,6 @@ def _is_odd(value: object) -> bool:
     return isinstance(value, float) and not -1e308 < value < 1e308
 
 
-def _canonical(text: str) -> str | None:
-    try:
-        return canonical_token(text)
-    except RecordError:
-        return None
-
-
 def _tokens(column: pa.Array) -> tuple[list[str], NDArray[np.int32]]:
     coded = column.dictionary_encode()
     numbers: dict[str, int] = {}
@@ -378,23 +298,3 @@ def _hashed(column: pa.Array) -> I8:
     unique = coded.dictionary.to_pylist()
     found: I8 = hashes(unique, len(unique))[coded.indices.to_numpy(zero_copy_only=False)]
     return found
-
-
-def _doubles(batch: pa.RecordBatch, name: str) -> NDArray[np.float64]:
-    """A column of doubles; null is NaN, which no check lets pass."""
-    return np.asarray(batch[name].to_numpy(zero_copy_only=False), np.float64)
-
-
-def _length(column: pa.Array) -> I8:
-    """Characters of each text; 0 where null."""
-    return np.asarray(pc.utf8_length(column).fill_null(0).to_numpy(zero_copy_only=False), np.int64)
-
-
-def _bools(column: pa.Array) -> B1:
-    """A column of truths; null is false."""
-    filled = column.fill_null(False) if column.null_count else column
-    return np.asarray(filled.to_numpy(zero_copy_only=False), np.bool_)
-
-
-def _is_plain(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind))

@@ -68,7 +68,9 @@ def columns_by_file(chunks: list[Chunk]) -> tuple[list[object], list[object], li
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @given(found=st.lists(records, max_size=40))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_a_written_file_reads_back_as_the_same_columns(ending: str, found: list[Record]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"records{ending}"
@@ -109,7 +111,7 @@ def test_decimal_text_that_a_double_can_say_is_a_double(tmp_path: Path) -> None:
     cuts=st.lists(st.integers(0, 60), max_size=4),
     kinds=st.lists(st.sampled_from(ENDINGS), min_size=5, max_size=5),
 )
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_records_dealt_over_files_come_back_in_log_order(
     found: list[Record], cuts: list[int], kinds: list[str]
 ) -> None:

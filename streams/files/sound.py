@@ -1,0 +1,98 @@
+"""Which rows are sound: what ``schemas.decode`` checks of one record, on whole columns."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.decode import (
+    MAX_ORDER,
+    MAX_PRICE_USD,
+    MAX_REACH,
+    MAX_TIME_MS,
+    MAX_VALUE_USD,
+    MIN_PRICE_USD,
+    MIN_TIME_MS,
+)
+from schemas.errors import RecordError
+from schemas.records import MAX_ID_CHARS, MAX_TOKENS_PER_MENTION
+from schemas.tokens import canonical_token
+from streams.files.arrow import B1, bools, doubles, ints, is_plain, lengths
+
+SAFE_TEXT_CHARS: Final = 8_000
+"""Longer posts may exceed what a record may weigh as JSON: they take the way by JSON."""
+
+
+def sound_ticks(batch: pa.RecordBatch) -> B1:
+    """Rows that are good ticks, bool[N]; none where money is kept as text or decimals."""
+    ok = _sound(batch, "id", "trader_id", "token")
+    for name in ("price_usd", "value_usd", "liquidity_usd"):
+        if name in batch.schema.names and not is_plain(batch[name].type):
+            return np.zeros(batch.num_rows, np.bool_)
+    price, value = doubles(batch, "price_usd"), doubles(batch, "value_usd")
+    ok &= (
+        (price >= MIN_PRICE_USD)
+        & (price <= MAX_PRICE_USD)
+        & (value >= 0)
+        & (value <= MAX_VALUE_USD)
+    )
+    if "liquidity_usd" in batch.schema.names:
+        depth = doubles(batch, "liquidity_usd")
+        known = bools(batch["liquidity_usd"].is_valid())
+        ok &= ~known | ((depth >= 0) & (depth <= MAX_VALUE_USD))
+    ok &= bools(pc.is_in(batch["side"], pa.array(["buy", "sell"])))
+    if "usd_rate" in batch.schema.names and is_plain(batch["usd_rate"].type):
+        ok &= ~np.isinf(doubles(batch, "usd_rate"))
+    token = batch["token"].dictionary_encode()
+    good = np.array([_canonical(each) is not None for each in token.dictionary.to_pylist()], bool)
+    codes = token.indices.fill_null(0).to_numpy(zero_copy_only=False)
+    return ok & good[codes] if len(good) else np.zeros(batch.num_rows, np.bool_)
+
+
+def sound_mentions(batch: pa.RecordBatch) -> B1:
+    """Rows that are good mentions, bool[N]."""
+    ok = _sound(batch, "id", "author_id")
+    reach = ints(batch, "reach", 0)
+    ok &= (reach >= 0) & (reach <= MAX_REACH)
+    ok &= lengths(batch["platform"]) <= 32
+    ok &= bools(batch["platform"].is_valid())
+    names = batch.schema.names
+    if "text" in names:
+        ok &= lengths(batch["text"]) <= SAFE_TEXT_CHARS
+    if "lang" in names:
+        ok &= lengths(batch["lang"]) <= MAX_ID_CHARS
+    if "ts_post_ms" in names:
+        post = ints(batch, "ts_post_ms", MIN_TIME_MS)
+        ok &= (post >= MIN_TIME_MS) & (post < MAX_TIME_MS)
+    if "tokens" in names:
+        counts = pc.list_value_length(batch["tokens"]).fill_null(0)
+        ok &= counts.to_numpy(zero_copy_only=False) <= MAX_TOKENS_PER_MENTION
+        flat = pc.list_flatten(batch["tokens"])
+        wrong = [t for t in flat.unique().to_pylist() if t is None or _canonical(t) is None]
+        if wrong:
+            lists = batch["tokens"].to_pylist()
+            ok &= np.array([not any(t in wrong for t in each or ()) for each in lists])
+    return ok
+
+
+def _sound(batch: pa.RecordBatch, *texts: str) -> B1:
+    event = ints(batch, "ts_event_ms", 0)
+    log_ms = ints(batch, "ts_log_ms", MIN_TIME_MS)
+    order = ints(batch, "order", 0)
+    ok = (event >= MIN_TIME_MS) & (event < MAX_TIME_MS)
+    ok &= (log_ms >= MIN_TIME_MS) & (log_ms < MAX_TIME_MS)
+    ok &= (order >= -MAX_ORDER) & (order <= MAX_ORDER)
+    for name in texts:
+        length = lengths(batch[name])
+        ok &= (length >= 1) & (length <= MAX_ID_CHARS)
+    return ok
+
+
+def _canonical(text: str) -> str | None:
+    try:
+        return canonical_token(text)
+    except RecordError:
+        return None
