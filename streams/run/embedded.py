@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -55,12 +55,15 @@ async def _run(plan: EmbeddedPlan, reporter: Reporter) -> None:
     paths, stdin = split_paths(plan.paths)
     if not (plan.http or paths or stdin):
         raise UserError("there is nothing to feed this run", "name files, - or leave HTTP on")
+    detection = plan.options.detection()
     files = await asyncio.to_thread(open_files, paths) if paths else None
-    options = _with_log_start(plan, files)
-    detection = options.detection()
-    await asyncio.to_thread(warm_up, detection, reporter.say)
-    metrics = new_metrics(detection.fingerprint)
-    with _stop_signal(reporter) as stop:
+    with ExitStack() as outer:
+        if files is not None:
+            outer.callback(files.close)
+        options = _with_log_start(plan, files)
+        await asyncio.to_thread(warm_up, detection, reporter.say)
+        metrics = new_metrics(detection.fingerprint)
+        stop = outer.enter_context(_stop_signal(reporter))
         async with AsyncExitStack() as stack:
             dispatcher = new_dispatcher(
                 options.data_dir,
@@ -84,7 +87,7 @@ async def _run(plan: EmbeddedPlan, reporter: Reporter) -> None:
                 refuse_old_records(files, wall_clock_ms(), limit_ms)
             observe(metrics, run.crew, live=not run.ingest.recorded)
             await _open(plan, run, metrics, stack, reporter)
-            await _work(plan, run, files, stdin=stdin, stop=stop, reporter=reporter)
+            await _work(plan, run, files, metrics, stdin=stdin, stop=stop, reporter=reporter)
     reporter.say(f"stopped cleanly; {reporter.alerts:,} alerts were told")
 
 
@@ -138,13 +141,14 @@ async def _work(
     plan: EmbeddedPlan,
     run: EmbeddedRun,
     files: Files | None,
+    metrics: Metrics,
     *,
     stdin: bool,
     stop: asyncio.Event,
     reporter: Reporter,
 ) -> None:
     """Feed, and go on until a signal, the worker's failure, or the end of what is fed."""
-    intake = Intake(run.ingest, run.log, source="stdin")
+    intake = Intake(run.ingest, run.log, source="stdin", observer=metrics)
 
     async def feed() -> None:
         if files is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -23,11 +23,15 @@ _BLOCK_BYTES: Final = 1 << 18
 
 @dataclass
 class Files:
-    """Files to feed, looked through and opened; ``first`` is their first record that is sound."""
+    """Files to feed, looked through and opened; ``first`` is their first record that is sound.
+
+    ``close`` lets go of what was sorted on disk.
+    """
 
     name: str
     records: Iterator[Fed]
     first: Fed | None
+    close: Callable[[], None]
 
     @property
     def log_start_ms(self) -> int | None:
@@ -58,7 +62,7 @@ def open_files(paths: Sequence[Path]) -> Files:
         if not isinstance(each, BadRecord):
             break
     first = head[-1] if head else None
-    return Files(name_of_files(paths), chain(head, records), first)
+    return Files(name_of_files(paths), chain(head, records), first, records.close)
 
 
 def refuse_old_records(files: Files, now_ms: int, limit_ms: int) -> None:

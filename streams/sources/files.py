@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ def name_of_files(paths: Sequence[Path]) -> str:
     return ", ".join(sorted({str(path.resolve()) for path in paths}))
 
 
-def records_of_files(paths: Sequence[Path]) -> Iterator[Fed]:
+def records_of_files(paths: Sequence[Path]) -> Generator[Fed, None, None]:
     """Records of files and folders in log order; bad ones stand in their places.
 
     Raises InputFileError on what cannot be read, before the first record.
@@ -30,7 +30,7 @@ def records_of_files(paths: Sequence[Path]) -> Iterator[Fed]:
     return _records(scans)
 
 
-def _records(scans: Sequence[Scan]) -> Iterator[Fed]:
+def _records(scans: Sequence[Scan]) -> Generator[Fed, None, None]:
     with tempfile.TemporaryDirectory(prefix="goldendog-sort-") as folder:
         sources = [
             source

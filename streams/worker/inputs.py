@@ -11,6 +11,7 @@ from schemas.decode import decode_as
 from schemas.errors import RecordError
 from schemas.records import Heartbeat, Record, Tick, TokenInfo
 from schemas.topics import MENTIONS, TICKS, TOKEN_INFO
+from streams.files.ndjson import tick_columns
 from streams.log.base import LogRecord
 from streams.worker.dead_letters import Reject
 
@@ -78,6 +79,9 @@ def decode_raw(topic: str, records: Sequence[LogRecord], floor_ms: int) -> Decod
         progress += 1
         if floor_ms < 0 and record is records[0]:
             log_start_ms = declared_start_ms(decoded, log_ms)
-    columns = columns_of(kept, times) if kept else None
+    columns = None
+    if kept:
+        build = tick_columns if topic == TICKS else columns_of
+        columns = build(kept, times)  # type: ignore[arg-type]
     last = records[-1].offset
     return Decoded(columns, last, log_ms, log_start_ms, rejects, progress, falls)
