@@ -71,7 +71,7 @@ def _opened(file: RecordFile) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(file.path, memory_map=False, pre_buffer=False) as parquet:
             yield parquet
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise InputFileError(
             f"{file.path} is cut short or damaged ({_first_line(error)})", "copy or export it again"
         ) from None

@@ -47,6 +47,9 @@ _OF_TYPE: Final = {
 }  # fmt: skip
 
 
+_NOT_UTF8: Final = "\0not UTF-8"
+
+
 @dataclass
 class ParquetChunk:
     """Rows of a Parquet file: a record batch of ``normal`` columns, times, and their numbers."""
@@ -69,9 +72,7 @@ class ParquetChunk:
         """Columns of the rows."""
         batch, n = self.batch, self.batch.num_rows
         kind = batch["type"]
-        flat = np.ones(n, np.bool_)
-        if "record" in batch.schema.names:
-            flat = bools(batch["record"].is_null())
+        flat = bools(batch["record"].is_null())
         is_tick = flat & bools(pc.equal(kind, "tick"))
         is_mention = flat & bools(pc.equal(kind, "mention"))
         ok = np.zeros(n, np.bool_)
@@ -133,12 +134,38 @@ class ParquetChunk:
 def normal(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with our column types: timestamps in ms, plain strings, missing numbers as null.
 
-    Prices and amounts kept as text or decimals stay what they are: their digits count.
+    Prices and amounts kept as text or decimals stay what they are: their digits count. Rows with
+    text that is not UTF-8 lose it, and are marked in the column ``record``.
     """
-    arrays = [
-        _normal(name, array) for name, array in zip(batch.schema.names, batch.columns, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+    columns = list(batch.columns)
+    broken = np.zeros(batch.num_rows, np.bool_)
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid:
+        for k, column in enumerate(columns):
+            wrong = _not_utf8(column)
+            rows = np.arange(batch.num_rows)
+            columns[k] = column.take(pa.array(rows, mask=wrong)) if wrong.any() else column
+            broken |= wrong
+    names = batch.schema.names
+    arrays = [_normal(name, array) for name, array in zip(names, columns, strict=True)]
+    if "type" in names:  # not of the columns of times alone
+        if "record" not in names:
+            names, arrays = [*names, "record"], [*arrays, pa.nulls(batch.num_rows, pa.string())]
+        if broken.any():
+            at = names.index("record")
+            arrays[at] = pc.if_else(pa.array(broken), _NOT_UTF8, arrays[at])
+    return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def _not_utf8(column: pa.Array) -> B1:
+    wrong = np.zeros(len(column), np.bool_)
+    for i, value in enumerate(column):
+        try:
+            value.as_py()
+        except UnicodeDecodeError:
+            wrong[i] = True
+    return wrong
 
 
 def _normal(name: str, column: pa.Array) -> pa.Array:
@@ -260,13 +287,15 @@ class _Mentions:
 
 
 def _decoded(row: dict[str, Any], raw: bytes) -> Record:
+    if row["record"] == _NOT_UTF8:
+        raise RecordError("not_utf8", "text is not valid UTF-8", remedy="encode as UTF-8")
     if row["ts_event_ms"] is None:
         raise RecordError("wrong_shape", "is null", field="ts_event_ms", remedy="fill the column")
     return decode_record(raw)
 
 
 def _json_of(row: dict[str, Any]) -> bytes:
-    if row.get("record") is not None:
+    if row["record"] not in (None, _NOT_UTF8):
         return str(row["record"]).encode()
     kind = row["type"]
     wanted = _OF_TYPE.get(kind, tuple(name for name in row if name not in ("type", "record")))

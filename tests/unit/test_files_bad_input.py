@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from schemas.errors import InputFileError, UserError
 from schemas.records import Heartbeat, Tick
@@ -318,3 +322,40 @@ def test_other_types_that_say_the_same_are_taken(tmp_path: Path) -> None:
         ts_log_ms=pa.timestamp("us"),
     )
     assert plain(decode(us)[0].columns) == expected
+
+
+def test_text_that_is_not_utf8_spoils_its_row_alone(tmp_path: Path) -> None:
+    texts = [b"fine", b"\xff\xfe", b"caf\xc3\xa9"]
+    rows = [MENTION | {"id": f"m{i}", "text": None} for i in range(3)]
+    table = pa.Table.from_pylist(rows)
+    latin = pa.array(texts, pa.binary()).view(pa.string())  # what a careless writer leaves behind
+    table = table.set_column(table.schema.get_field_index("text"), "text", latin)
+    path = tmp_path / "a.parquet"
+    pq.write_table(table, path)
+    (found,) = decode(path)
+    assert [(b.error.code, b.place) for b in found.bad] == [("not_utf8", f"{path}:2")]
+    mentions = [m for each in found.mentions for m in each.mentions()]
+    assert [m.text for m in mentions] == ["fine", "café"]
+
+
+@pytest.mark.parametrize("ending", [".ndjson", ".ndjson.gz", ".ndjson.zst", ".parquet"])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_damaged_file_is_refused_or_read_and_never_breaks(
+    ending: str, data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"a{ending}"
+        write_records(
+            [Tick(f"t{i}", T0 + i, TOKENS[0], 0.5, 10, "buy", "w") for i in range(40)], path
+        )
+        raw = bytearray(path.read_bytes())
+        for _ in range(data.draw(st.integers(1, 4))):
+            at = data.draw(st.integers(0, len(raw) - 1))
+            raw[at] = data.draw(st.integers(0, 255))
+        cut = data.draw(st.integers(0, len(raw)) | st.just(len(raw)))
+        path.write_bytes(raw[:cut])
+        decoded: list[Decoded] = []
+        with suppress(InputFileError):
+            decoded = decode(path)
+        assert all(d.columns is None or len(d.columns) == len(d.at) for d in decoded)
