@@ -7,8 +7,10 @@ them, and the calibration. Nothing here is ever unpickled.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
+import zipfile
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -67,9 +69,10 @@ def load_model(folder: Path) -> Model:
         if _sha256(folder / name) != manifest["sha256"][name]:
             raise ModelError(f"{folder / name} is not the file its manifest names", _AGAIN)
     try:
-        with np.load(folder / f"{NAME}.npz", allow_pickle=False) as file:
+        raw = io.BytesIO((folder / f"{NAME}.npz").read_bytes())
+        with np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ARRAYS}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{folder / NAME}.npz cannot be read: {error}", _AGAIN) from None
     base = float(arrays.pop("base"))
     return Model(**arrays, base=base, sha256=_sha256(folder / f"{NAME}.json"))
@@ -124,16 +127,22 @@ def save_model(
         "features": list(FEATURES),
         "feature_hash": FEATURE_HASH,
         "versions": {"scikit-learn": sklearn_version, "numpy": np.__version__},
-        "training": training,
+        "training": _plain(training),
         "sha256": {name: _sha256(folder / name) for name in (f"{NAME}.npz", f"{NAME}.skops")},
     }
-    text = json.dumps(manifest, indent=2, default=_number)
+    text = json.dumps(manifest, indent=2, allow_nan=False)
     (folder / f"{NAME}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _number(value: Any) -> Any:
-    number = value.item()
-    return None if isinstance(number, float) and math.isnan(number) else number
+def _plain(value: Any) -> Any:
+    """The value as JSON has it: numbers of numpy are numbers, NaN is null."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _sha256(path: Path) -> str:
