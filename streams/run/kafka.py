@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from detectors.engine import ScoreMode
 from detectors.model import Model
 from detectors.resolve.lexicon import Lexicon
+from schemas.errors import UserError
 from schemas.records import Alert, Heartbeat
 from streams.kafka.admin import topics_describe
 from streams.kafka.connection import Connection
@@ -133,10 +134,12 @@ async def _work(
     live: bool,
 ) -> Worker | None:
     worker: Worker | None = None
+    beating: asyncio.Task[None] | None = None
     stop = asyncio.Event()
     if live if plan.heartbeats is None else plan.heartbeats:
         beats = Heartbeats(await _teller(log))
-        beats.start().add_done_callback(lambda _: stop.set())
+        beating = beats.start()
+        beating.add_done_callback(lambda _: stop.set())
         stack.push_async_callback(beats.stop)
 
     def make_app() -> Any:
@@ -153,6 +156,8 @@ async def _work(
         if worker is not None:
             worker.raise_failure()  # the error itself says more than that the app crashed
         raise
+    if beating is not None and beating.done():
+        beating.result()  # without heartbeats bars stay open: that is no clean stop
     return worker
 
 
@@ -187,6 +192,11 @@ async def _connect(log: KafkaLog, reporter: Reporter) -> None:
 def _is_live(where: Connection) -> bool:
     """Whether the raw inputs are stamped by the broker."""
     states = [state for state in topics_describe(where) if state.name in DETECTOR_INPUTS]
+    if missing := sorted(set(DETECTOR_INPUTS) - {state.name for state in states}):
+        raise UserError(
+            f"the broker has no topic {', '.join(missing)}",
+            "create the topics with: goldendog topics create",
+        )
     return all(state.stamp == "append" for state in states)
 
 

@@ -86,7 +86,7 @@ class Ingest:
         that a recorded-time source has reached beyond its records.
         """
         async with self._lock:
-            before = self.log_ms
+            before = self.log_ms, self._told_ms
             piles: dict[Place, list[Item]] = defaultdict(list)
             if not self._begun:
                 self._begin(piles, records)
@@ -100,7 +100,7 @@ class Ingest:
             try:
                 await self.log.append_many([*appends, *beside])
             except BaseException:
-                self.log_ms = before
+                self.log_ms, self._told_ms = before
                 raise
             self._begun = self._begun or bool(piles)
             self.appended += len(records)

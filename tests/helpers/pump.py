@@ -17,6 +17,7 @@ from streams.sources.embedded_log import open_embedded_log
 from streams.worker.dead_letters import DeadLetters
 from streams.worker.detect import Cadence, DetectHandler
 from streams.worker.handler import TP, Handler, Team
+from streams.worker.pacing import Pacing
 from streams.worker.resolve import ResolveHandler
 from streams.worker.tally import Tally
 from tests.helpers.logs import SETTINGS
@@ -40,7 +41,12 @@ def make_engine(inputs: Sequence[str], fingerprint: str = FINGERPRINT) -> Engine
     return Engine(SETTINGS, crowd_model(), inputs, fingerprint=fingerprint)
 
 
-def make_team(log: Log, every: int = 200, fingerprint: str = FINGERPRINT) -> tuple[Team, Tally]:
+def make_team(
+    log: Log,
+    every: int = 200,
+    fingerprint: str = FINGERPRINT,
+    pacing: Pacing | None = None,
+) -> tuple[Team, Tally]:
     """A resolver and a detector that checkpoints after ``every`` records, never by the clock."""
     tally = Tally()
     dead = DeadLetters(log, tally)
@@ -52,6 +58,7 @@ def make_team(log: Log, every: int = 200, fingerprint: str = FINGERPRINT) -> tup
         dead=dead,
         tally=tally,
         cadence=Cadence(every, 1e9),
+        pacing=pacing,
     )
     return Team([resolve, detect]), tally
 
@@ -62,27 +69,42 @@ class Pump:
     def __init__(self, log: Log, team: Team, rng: np.random.Generator, most: int = 40) -> None:
         self._log, self._team, self._rng, self._most = log, team, rng, most
         self.tps: list[TP] = []
+        self.paused: set[TP] = set()
+        self.pauses = 0
+
+    def pause(self, tp: TP) -> None:
+        self.paused.add(tp)
+        self.pauses += 1
+
+    def resume(self, tp: TP) -> None:
+        self.paused.remove(tp)
 
     async def start(self) -> None:
         for topic in self._team.topics:
             self.tps += [TP(topic, p) for p in range(await self._log.partitions(topic))]
         await self._team.restore(set(self.tps))
 
-    async def run(self, batches: int = 10**9) -> None:
-        """Give at most so many batches, until everything is read."""
-        while batches and (behind := [tp for tp in self.tps if await self._is_behind(tp)]):
+    async def run(self, batches: int = 10**9) -> bool:
+        """Give at most so many batches; whether there is more to read."""
+        while batches and (behind := await self._behind()):
             tp = behind[int(self._rng.integers(len(behind)))]
             limit = int(self._rng.integers(1, self._most + 1))
             position = self._handler(tp).position(tp)
             records = await self._log.read(tp.topic, tp.partition, position, limit)
             await self._handler(tp).handle(tp, records)
             batches -= 1
+        return not batches
 
     async def stop(self) -> None:
         await self._team.handover(set(self.tps))
 
-    async def _is_behind(self, tp: TP) -> bool:
-        return self._handler(tp).position(tp) < await self._log.end_offset(*tp)
+    async def _behind(self) -> list[TP]:
+        return [
+            tp
+            for tp in self.tps
+            if tp not in self.paused
+            and self._handler(tp).position(tp) < await self._log.end_offset(*tp)
+        ]
 
     def _handler(self, tp: TP) -> Handler:
         handler = self._team.route(tp.topic)

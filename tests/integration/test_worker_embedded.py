@@ -10,12 +10,15 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from detectors.engine import ScoreRows
+from detectors.layout import FEATURES
 from schemas.errors import BusyError, GapError, InputFileError, UserError
-from schemas.records import Alert, Record
-from schemas.topics import ALERTS, RESOLVED
+from schemas.records import Alert, Record, Score
+from schemas.topics import ALERTS, RESOLVED, SCORES
 from streams.embedded import EmbeddedOptions, run_embedded
 from streams.files.write import write_records
 from streams.log.sqlite_file import LOG_FILE, OFFSET_BITS
@@ -136,3 +139,26 @@ async def test_a_hole_in_the_resolved_topic_stops_the_worker(tmp_path: Path) -> 
         await pump.start()
         with pytest.raises(GapError, match="was read through"):
             await pump.run()
+
+
+async def test_scores_are_kept_when_asked_for(tmp_path: Path) -> None:
+    options = replace(options_of(tmp_path, 2), scores="gated", keep_scores=True)
+    rows = 0
+
+    def scored(given: ScoreRows) -> None:
+        nonlocal rows
+        rows += len(given.token)
+
+    async with run_embedded(options, on_scores=scored) as run:
+        await run.feed(random_records(7))
+        await run.finish()
+    with open_readonly(tmp_path) as log:
+        kept = [
+            msgspec.json.decode(r.value or b"", type=Score)
+            for p in range(2)
+            for r in log.iter_topic(SCORES, p)
+        ]
+    assert len(kept) == rows > 100
+    assert {score.fingerprint for score in kept} == {options.detection().fingerprint}
+    assert all(list(score.features) == list(FEATURES) for score in kept)
+    assert any(None in score.features.values() for score in kept)

@@ -11,6 +11,8 @@ from streams.log.base import Item, LogRecord
 from streams.log.sqlite import SqliteLog
 from streams.sources.feed import Feeder
 from streams.sources.ingest import Ingest
+from streams.worker.detect import DetectHandler
+from streams.worker.pacing import Pacing
 from tests.helpers.logs import alert_bytes
 from tests.helpers.pump import FINGERPRINT, Pump, alerts_in, in_order, make_team, open_log
 from tests.helpers.wire import one_engine, random_records
@@ -106,3 +108,34 @@ async def test_a_clean_stop_goes_on_without_reading_again(tmp_path: Path) -> Non
         await pump.run()
         assert in_order(await alerts_in(log)) == expected
         assert again == 0
+
+
+async def widest_gap(pump: Pump, detect: DetectHandler) -> int:
+    """Run to the end; the most log time, ms, that lay between two inputs of one engine."""
+    apart = 0
+    while await pump.run(batches=1):
+        for engine in detect.engines.values():
+            reached = [engine.through_log_ms(name) for name in engine.inputs]
+            known = [at for at in reached if at is not None]
+            if len(known) == len(reached):
+                apart = max(apart, max(known) - min(known))
+    return apart
+
+
+async def test_an_input_that_runs_ahead_is_paused_and_nothing_changes(tmp_path: Path) -> None:
+    apart = {}
+    for paced in (False, True):
+        with open_log(tmp_path / str(paced), partitions=2) as log:
+            expected = await fill(log, seed=5)
+            pacing = Pacing(ahead_ms=60_000, near_ms=20_000)
+            team, _ = make_team(log, pacing=pacing)
+            pump = Pump(log, team, np.random.default_rng(5), most=10)
+            pacing.flow = pump if paced else None
+            await pump.start()
+            detect = team.handlers[1]
+            assert isinstance(detect, DetectHandler)
+            apart[paced] = await widest_gap(pump, detect)
+            assert (pump.pauses > 3) is paced
+            assert not pump.paused
+            assert in_order(await alerts_in(log)) == expected
+    assert apart[True] < 0.7 * apart[False]
