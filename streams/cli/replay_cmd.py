@@ -51,7 +51,9 @@ def replay(
     settings = load_settings(config, {"lexicon": lexicon})
     prepare_numba_cache()
     if not kernels_are_cached():
-        typer.echo("compiling the detector for this machine: up to 30 s, the first time only", err=True)
+        typer.echo(
+            "compiling the detector for this machine: up to 30 s, the first time only", err=True
+        )
     from streams.replay.api import replay as run
     from streams.replay.bar import progress_bar
 

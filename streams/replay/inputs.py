@@ -112,7 +112,7 @@ class _Files:
             start = seen.first_ms if seen.declared_ms is None else seen.declared_ms
             step = Step(
                 LOG_NAME,
-                {0: columns},
+                {0: columns} if begun or seen.first_ms else {},  # no log time yet: nothing to tell
                 offset,
                 seen.through_ms,
                 start if seen.first_ms and not begun else None,

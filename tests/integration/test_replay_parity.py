@@ -19,6 +19,7 @@ from streams.files.write import write_records
 from streams.log.sqlite_reader import open_readonly
 from streams.replay import inputs
 from streams.replay.api import ReplayResult, replay
+from streams.replay.diff import compare
 from tests.helpers.embedded_child import options_of
 from tests.helpers.logs import SETTINGS, alert_bytes
 from tests.helpers.models import crowd_model
@@ -159,6 +160,21 @@ def test_bad_records_are_kept_and_change_nothing(tmp_path: Path) -> None:
     assert [x["place"] for x in letters] == [f"{tmp_path}/dirty.ndjson:{n}" for n in (4, 5, 6, 7)]
     assert result.summary["records"]["rejected"] == 4
     assert sum(result.summary["records"]["rejected_by_code"].values()) == 4
+
+
+def test_bad_records_alone_do_not_begin_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order, "CHUNK_ROWS", 500)
+    records = in_log_order(random_records(6))[1:]  # no heartbeat declares the log's start
+    write_records(records, tmp_path / "clean.ndjson")
+    clean = (tmp_path / "clean.ndjson").read_bytes()
+    (tmp_path / "dirty.ndjson").write_bytes(b"nonsense\n" * 1_200 + clean)
+    run(tmp_path / "clean.ndjson", tmp_path / "a", scores="all")
+    result = run(tmp_path / "dirty.ndjson", tmp_path / "b", scores="all")
+    assert result.summary["records"]["rejected"] == 1_200
+    assert lines(tmp_path / "a") == lines(tmp_path / "b") != []
+    assert compare(tmp_path / "a", tmp_path / "b").same
 
 
 def test_mentions_go_through_the_resolver(tmp_path: Path) -> None:
