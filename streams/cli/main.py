@@ -77,6 +77,9 @@ def exit_code(args: Sequence[str] | None = None) -> int:
 
 def _complain(error: Exception) -> int:
     match error:
+        case typer.TyperException() if error.message.startswith("Usage:"):
+            print(error.message, file=sys.stderr)  # a group without a command shows its help
+            return MISTAKE
         case typer.TyperException():
             # Typer's own: an unknown option, a value that is no number.
             context = getattr(error, "ctx", None)

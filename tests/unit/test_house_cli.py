@@ -59,6 +59,16 @@ def test_a_mistake_is_one_sentence_and_code_2(
     assert out == ""
 
 
+@pytest.mark.parametrize("group", ["config", "topics"])
+def test_a_group_without_a_command_shows_its_help(
+    group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.exit_code([group]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"Usage: goldendog {group}")
+    assert "\nCommands:\n" in err
+
+
 def _raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
     def version() -> None:
         raise error
