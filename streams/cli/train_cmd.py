@@ -41,7 +41,10 @@ def train(
             "fit": bars.add_task("trees fitted and calibrated", total=1),
         }
         report = run(
-            out, waves, seed, progress=lambda s, done, of: bars.update(tasks[s], completed=done, total=of)
+            out,
+            waves,
+            seed,
+            progress=lambda s, done, of: bars.update(tasks[s], completed=done, total=of),
         )
     if as_json:
         print(json.dumps({"out": str(out), **report}))
