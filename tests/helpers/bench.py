@@ -54,7 +54,9 @@ class Bench:
         self._queued["t"].append((tick, log))
         return name
 
-    def info(self, at_s: float, token: str = TOKEN, supply: float | None = None, **more: Any) -> None:
+    def info(
+        self, at_s: float, token: str = TOKEN, supply: float | None = None, **more: Any
+    ) -> None:
         """Queue a token info."""
         at, log, name = self._times(at_s, more)
         known = None if supply is None else CheckedNumber(supply, at)

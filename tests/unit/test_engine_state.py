@@ -348,7 +348,12 @@ def test_restarts_between_any_two_pushes_change_nothing() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"lateness_ms": -1}, {"backfill_limit_ms": 1_999}, {"rug_drawdown": 1.1}, {"candidate_bars": 0}],
+    [
+        {"lateness_ms": -1},
+        {"backfill_limit_ms": 1_999},
+        {"rug_drawdown": 1.1},
+        {"candidate_bars": 0},
+    ],
 )
 def test_settings_out_of_range_are_named(changes: dict[str, Any]) -> None:
     (name,) = changes
