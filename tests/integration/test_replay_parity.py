@@ -218,6 +218,10 @@ def test_tables_hold_what_the_files_hold(tmp_path: Path) -> None:
         assert [row[f"evidence{i}"] for i in (1, 2, 3) if row[f"evidence{i}"]] == list(
             alert.evidence
         )
+    counts = on_disk.summary["records"]
+    assert counts["late"] > 0 and counts["duplicates"] > 0 and counts["not_read"] > 0
+    outcomes = ("mentions", "mentions_unresolved", "ticks", "token_infos", "progress", "not_read")
+    assert sum(counts[name] for name in outcomes) == counts["read"] == len(records)
     tokens = {r["token"] for r in rows}
     universe = on_disk.universe.to_pylist()
     assert tokens <= {r["token"] for r in universe}
