@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from asyncio import to_thread
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -19,6 +22,7 @@ from streams.sources.files import name_of_files, records_of_files
 
 STDIN: Final = "-"
 _BLOCK_BYTES: Final = 1 << 18
+_BLOCKS_AHEAD: Final = 4
 
 
 @dataclass
@@ -62,7 +66,7 @@ def open_files(paths: Sequence[Path]) -> Files:
         if not isinstance(each, BadRecord):
             break
     first = head[-1] if head else None
-    return Files(name_of_files(paths), chain(head, records), first, records.close)
+    return Files(name_of_files(paths), chain(head, records), first, partial(_close, records))
 
 
 def refuse_old_records(files: Files, now_ms: int, limit_ms: int) -> None:
@@ -78,7 +82,35 @@ def refuse_old_records(files: Files, now_ms: int, limit_ms: int) -> None:
 
 
 async def read_stdin() -> AsyncIterator[bytes]:
-    """Bytes of standard input as they come, to its end."""
-    descriptor = sys.stdin.fileno()
-    while block := await to_thread(os.read, descriptor, _BLOCK_BYTES):
+    """Bytes of standard input as they come, to its end.
+
+    A thread of its own reads, which nobody waits for: a run is stopped while input stays open.
+    """
+    loop = asyncio.get_running_loop()
+    blocks: asyncio.Queue[bytes] = asyncio.Queue(_BLOCKS_AHEAD)
+
+    def read() -> None:
+        block = b"?"
+        while block:
+            block = os.read(sys.stdin.fileno(), _BLOCK_BYTES)
+            put = blocks.put(block)
+            try:
+                asyncio.run_coroutine_threadsafe(put, loop).result()
+            except RuntimeError:  # the loop is closed: the run has ended
+                put.close()
+                return
+
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+    while block := await blocks.get():
         yield block
+
+
+def _close(records: Generator[Fed, None, None]) -> None:
+    """Close a generator; the thread that a stopped run left reading it may need a moment to end."""
+    while True:
+        try:
+            records.close()
+        except ValueError:  # it is executing
+            time.sleep(0.02)
+        else:
+            return

@@ -21,8 +21,9 @@ import msgspec
 import pytest
 
 from schemas.decode import encode_record
+from schemas.errors import InputFileError, StateError
 from schemas.records import Mention, Record, Tick
-from schemas.topics import ALERTS
+from schemas.topics import ALERTS, GAUGES
 from streams.cli.main import exit_code
 from streams.files.write import write_records
 from streams.log.sqlite_reader import open_readonly
@@ -98,6 +99,44 @@ def test_files_then_standard_input_give_what_their_replay_gives(
     assert in_order(in_log(other)) == expected
     assert "1 bad" in piped.stderr.decode()
     assert f"line {len(records) + 1}: not_json" in piped.stderr.decode()
+
+
+def test_sigterm_ends_a_run_whose_input_stays_open(tmp_path: Path) -> None:
+    records = random_records(22, n=200)[:-1]
+    args = ("--embedded", "--data-dir", tmp_path / "data", "--recorded-time", "--no-http", "-")
+    with subprocess.Popen(
+        [sys.executable, "-m", "streams.cli.main", "run", *map(str, args)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"\n".join(map(encode_record, records)) + b"\n")
+        process.stdin.flush()
+        log = tmp_path / "data" / "log.db"
+        until = time.monotonic() + PATIENCE_S
+        while not log.exists() or _fed(tmp_path / "data") < len(records) - 1:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        said = process.stderr.read().decode()  # its end: nothing waits for our input
+        assert process.wait(PATIENCE_S) == 0, said
+    assert said.splitlines()[-1] == "goldendog: stopped cleanly; 0 alerts were told"
+
+
+def _fed(folder: Path) -> int:
+    try:
+        with open_readonly(folder) as log:
+            topics = log.topics()
+            ends = [
+                log.end_offset(topic, p)
+                for topic in ("social.mentions.v1", "dex.ticks.v1", "tokens.info.v1", GAUGES)
+                for p in range(topics.get(topic, 0))
+            ]
+    except (StateError, InputFileError):
+        return 0
+    return sum(ends)
 
 
 class Served:

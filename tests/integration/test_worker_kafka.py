@@ -55,10 +55,10 @@ def goldendog(*args: str) -> list[str]:
     return [sys.executable, "-m", "streams.cli.main", *args]
 
 
-def command(*args: str) -> str:
+def command(*args: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(goldendog(*args), cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert done.returncode == code, done.stderr
+    return done
 
 
 @contextmanager
@@ -132,6 +132,8 @@ async def test_the_scenario_with_a_kill_equals_its_replay(bare_broker: str, tmp_
     replay(file, lexicon=lexicon, out=tmp_path / "replayed")
     expected = (tmp_path / "replayed" / "alerts.ndjson").read_bytes().splitlines()
     assert {json.loads(raw)["kind"] for raw in expected} >= {"candidate", "fading"}
+    said = command("run", "--bootstrap", bare_broker, code=2).stderr
+    assert "create the topics with: goldendog topics create" in said.splitlines()[-1]
     create = ("--partitions", str(PARTITIONS), "--mention-partitions", str(MENTION_PARTITIONS))
     begin = ("--recorded", "--log-start-ms", str(FROM_MS))
     command("topics", "create", "--bootstrap", bare_broker, *create, *begin)
