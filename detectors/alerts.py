@@ -140,16 +140,12 @@ class AlertWriter:
         minutes: int,
         quarters: int,
     ) -> tuple[Reason, ...]:
-        added = [
-            (math.floor(x * MICRO + 0.5) / MICRO, k)
-            for k, x in enumerate(self.model.contributions(features).tolist())
-        ]
-        chosen = sorted(
-            (pair for pair in added if pair[0] != 0.0), key=lambda p: (-abs(p[0]), p[1])
-        )
+        micro = np.floor(self.model.contributions(features) * MICRO + 0.5)
+        order = np.lexsort((np.arange(len(micro)), -np.abs(micro)))[:MAX_REASONS]
         return tuple(
-            self._reason(k, x, features, means, deviations, minutes, quarters)
-            for x, k in chosen[:MAX_REASONS]
+            self._reason(k, float(micro[k]) / MICRO, features, means, deviations, minutes, quarters)
+            for k in order.tolist()
+            if micro[k] != 0.0
         )
 
     @staticmethod

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.kernels.trees import DEPTH, INNER, LEAVES
+from detectors.kernels.trees import INNER, LEAVES, contributions
 from detectors.layout import FEATURE_HASH, N_FEATURES
 from schemas.errors import ModelError
 
@@ -74,19 +73,7 @@ class Model:
         Their sum and the logit of the unread model, ``base`` and the trees' roots, make the logit
         (Saabas 2014, "Interpreting random forests").
         """
-        out = [0.0] * N_FEATURES
-        values = features.tolist()
-        for t in range(len(self.feat)):
-            feat, thr = self.feat[t].tolist(), self.thr[t].tolist()
-            missing, expected = self.missing_left[t].tolist(), self.expected[t].tolist()
-            j = 0
-            for _ in range(DEPTH):
-                x = values[feat[j]]
-                left = missing[j] if math.isnan(x) else x <= thr[j]
-                child = 2 * j + (1 if left else 2)
-                out[feat[j]] += expected[child] - expected[j]
-                j = child
-        return np.array(out)
+        return contributions(features, self.feat, self.thr, self.missing_left, self.expected)
 
 
 def blank_model(base: float = -50.0) -> Model:

@@ -29,8 +29,7 @@ class _Snapshot(msgspec.Struct, array_like=True):
     pend_token: bytes
     pend: bytes
     ids: list[str | None]
-    seen: tuple[bytes, bytes, bytes, bytes]
-    seen_counts: bytes
+    seen: bytes
     seen_limit: int
 
 
@@ -76,7 +75,6 @@ def pack_snapshot(
             pend.tobytes(),
             list(ids),
             seen.entries(),
-            seen.counts.tobytes(),
             seen.limit_bars,
         )
     )
@@ -112,6 +110,6 @@ def _parts(snap: _Snapshot, inputs: Sequence[str]) -> Parts:
     pend = np.frombuffer(snap.pend, REC).copy()
     pend["slot"] = np.frombuffer(snap.pend_token, np.int32)
     seen = Seen(snap.seen_limit)
-    seen.load(snap.seen, np.frombuffer(snap.seen_counts, np.int64).copy())
+    seen.load(snap.seen)
     progress = Progress.of_state({name: snap.progress[name] for name in inputs})
     return Parts(progress, slots, seen, pend, snap.ids, snap.next_bar)

@@ -50,15 +50,9 @@ def take_info(s: Record, r: Record) -> None:
 
 
 @jit
-def take_price(s: Record, r: Record, b: Int64) -> None:
-    """The newest trade's price holds: an older one never replaces it."""
-    if r["t"] < s["price_ms"]:
-        return
-    s["price_ms"] = r["t"]
-    s["price"] = r["a"]
-    if r["c"] >= 0:
-        s["liquidity"] = r["c"]
-    s["log_price"] = log2_price(r["a"])
+def hold_price(s: Record, b: Int64) -> None:
+    """Take over the bar's last price into the rings."""
+    s["log_price"] = log2_price(s["price"])
     s["lp"][b % LP_RING] = s["log_price"]
 
 
@@ -88,6 +82,8 @@ def fill_bar(
     buys: Int64 = np.int64(0)
     sells: Int64 = np.int64(0)
     n_evidence = 0
+    price_ms = s["price_ms"]
+    priced = False
     last_who = np.int64(-1)
     last_ms = np.int64(-1)
     fills = 0
@@ -125,13 +121,20 @@ def fill_bar(
                     fills = 1
             else:
                 sells = min(sells + r["b"], MONEY_MAX)
-            take_price(s, r, b)
         elif kind == INFO:
             take_info(s, r)
         else:
             late += 1
-            if kind == TICK + LATE:
-                take_price(s, r, b)
+        # the newest trade's price holds: an older one never replaces it
+        if (kind == TICK or kind == TICK + LATE) and r["t"] >= price_ms:
+            price_ms = np.int64(r["t"])
+            s["price"] = r["a"]
+            if r["c"] >= 0:
+                s["liquidity"] = r["c"]
+            priced = True
+    if priced:
+        s["price_ms"] = price_ms
+        hold_price(s, b)
     if n_evidence < 3:
         for x in range(p, q):
             if ready[x]["kind"] == TICK and n_evidence < 3:

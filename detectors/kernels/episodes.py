@@ -16,6 +16,7 @@ from detectors.layout import NO_PRICE, ONSET_GAP_BARS, SHORT
 
 NONE, CANDIDATE, UPDATE, FADING, CLOSED = 0, 1, 2, 3, 4
 OPEN_STATE, FADING_STATE = 1, 2
+NO_LOGIT = -(1 << 62)
 
 # places in the vector of settings
 (
@@ -63,17 +64,28 @@ def attention_permille(s: Record, authors: Int64, traders: Int64) -> Int64:
 
 
 @jit
-def maybe_open(
+def may_open(
     s: Record,
     b: Int64,
-    logit: Int64,
     authors: Int64,
     traders: Int64,
     late: Int64,
     on_time: Int64,
     p: NDArray[Any],
+) -> bool:
+    """Whether all but the score allows an episode; authors and traders are the long window's."""
+    if authors < p[T_AUTHORS] or traders < p[T_TRADERS]:
+        return False
+    if s["log_price"] == NO_PRICE or late > on_time:
+        return False
+    return s["ep_end"] < 0 or b - s["ep_end"] > p[T_REFRACTORY]
+
+
+@jit
+def maybe_open(
+    s: Record, b: Int64, logit: Int64, authors: Int64, traders: Int64, p: NDArray[Any]
 ) -> Int64:
-    """Whether an episode opens with this bar; authors and traders are the long window's."""
+    """Whether an episode opens with this bar, which ``may_open`` allows."""
     if logit < p[T_LOGIT]:
         s["run"] = 0
         return NONE
@@ -81,11 +93,7 @@ def maybe_open(
         s["run"] = 0
     s["run"] += 1
     s["run_last"] = b
-    crowd = authors >= p[T_AUTHORS] and traders >= p[T_TRADERS]
-    rested = s["ep_end"] < 0 or b - s["ep_end"] > p[T_REFRACTORY]
-    if s["run"] < p[T_BARS] or not crowd or not rested:
-        return NONE
-    if s["log_price"] == NO_PRICE or late > on_time:
+    if s["run"] < p[T_BARS]:
         return NONE
     s["ep"] = OPEN_STATE
     s["ep_seq"] = 0
@@ -100,7 +108,7 @@ def maybe_open(
 
 
 @jit
-def is_fading(s: Record, b: NDArray[Any], share: Int64, fallen: Int64, p: Record) -> bool:
+def is_fading(s: Record, b: Int64, share: Int64, fallen: Int64, p: NDArray[Any]) -> bool:
     """Whether the crowd has left a price that no longer rises, or the price has broken.
 
     A wave that rose for a day pauses for an hour, one that rose for minutes does not: patience is
@@ -121,7 +129,10 @@ def is_fading(s: Record, b: NDArray[Any], share: Int64, fallen: Int64, p: Record
 def follow(
     s: Record, b: Int64, logit: Int64, authors: Int64, traders: Int64, p: NDArray[Any]
 ) -> Int64:
-    """One bar of an open or fading episode. Returns the kind of alert it calls for."""
+    """One bar of an open or fading episode. Returns the kind of alert it calls for.
+
+    ``logit`` is NO_LOGIT where nothing new was scored: a bar without records, a fading episode.
+    """
     s["ep_peak_authors"] = max(s["ep_peak_authors"], authors)
     s["ep_peak_traders"] = max(s["ep_peak_traders"], traders)
     price = np.int64(s["log_price"])

@@ -16,6 +16,7 @@ from detectors.kernels.maths import (
     log2_q20,
     popcount32,
     stabilise,
+    stabilise_count,
     stabilise_net,
     zscore,
 )
@@ -39,6 +40,8 @@ RETURN_FLOOR = 30.0  # 2 % a minute, in 1/1024 of a doubling
 Q20 = 1048576.0
 MINUTE_MS = 60_000
 DAY_MINUTES = 1_440
+HOT = 3
+"""Deviations above its baseline at which a score opens the gate to the trees."""
 
 # places in the vector of window counts
 MENTIONS, TRADES, COPIES, RUSH, N_BUYS, LATES, REACH, BUYS, SELLS = range(9)
@@ -82,27 +85,42 @@ def count_rest(s: Record, b: Int64, n: NDArray[Any]) -> None:
 
 
 @jit
-def distinct_short(s: Record, b: Int64, sets: NDArray[Any]) -> Int64:
-    """Estimated distinct authors or traders of the short window."""
+def distinct_short(
+    s: Record, b: Int64, column: Int64, sets: NDArray[Any], bits: NDArray[Any]
+) -> Int64:
+    """Estimated distinct authors or traders of the short window; ``bits`` is scratch.
+
+    Bars whose count in ``column`` of ``w4`` is zero have an empty set.
+    """
     w4 = s["w4"]
+    for word in range(8):
+        bits[word] = 0
+    for k in range(SHORT):
+        if np.int64(w4[k, 0]) > b - SHORT and w4[k, column] > 0:
+            row = sets[k]
+            for word in range(8):
+                bits[word] |= np.int64(row[word])
     ones = np.int64(0)
     for word in range(8):
-        bits = np.int64(0)
-        for k in range(SHORT):
-            if np.int64(w4[k, 0]) > b - SHORT:
-                bits |= np.int64(sets[k, word])
-        ones += popcount32(bits)
+        ones += popcount32(bits[word])
     return LINEAR_COUNTING[ones]
 
 
 @jit
 def count_long(s: Record, n: NDArray[Any]) -> None:
-    """Sums over the long window: the minute being filled and the sealed ones before it."""
+    """Events of the long window: the minute being filled and the sealed ones before it."""
     macc = s["macc"]
     swell = s["swell"]
     n[L_MENTIONS] = swell[0] + macc[0]
     n[L_TRADES] = swell[1] + macc[1]
     n[L_VOLUME] = swell[2] + macc[2] + macc[3]
+
+
+@jit
+def count_people(s: Record, n: NDArray[Any]) -> None:
+    """Authors and traders of the long window, in person-minutes."""
+    macc = s["macc"]
+    swell = s["swell"]
     ones = np.int64(0)
     more = np.int64(0)
     if macc[0] > 0 or macc[1] > 0:
@@ -155,10 +173,9 @@ def score_hour(
         devs[k] = math.nan
         return
     total = s["hsum"][k]
-    squares = s["hsq"][k]
-    f[k] = zscore(y, n, total, squares, floor)
+    devs[k] = deviation(n, total, s["hsq"][k], floor)
     means[k] = float(total) / float(n)
-    devs[k] = deviation(n, total, squares, floor)
+    f[k] = zscore(y, n, total, devs[k])
 
 
 @jit
@@ -178,10 +195,65 @@ def score_day(
         devs[7 + k] = math.nan
         return
     total = s["qsum"][k]
-    squares = s["qsq"][k]
-    f[7 + k] = zscore(y, n, total, squares, Y_UNIT)
+    devs[7 + k] = deviation(n, total, s["qsq"][k], Y_UNIT)
     means[7 + k] = float(total) / float(n)
-    devs[7 + k] = deviation(n, total, squares, Y_UNIT)
+    f[7 + k] = zscore(y, n, total, devs[7 + k])
+
+
+@jit
+def rises(y: Int64, n: Int64, total: Int64, floor: Int64) -> bool:
+    """Whether y may stand HOT deviations above its baseline, a deviation being ``floor`` at least."""
+    return y * n - total >= HOT * floor * n
+
+
+@jit
+def at_most(count: Int64) -> Int64:
+    """Upper bound of the stabilised estimate of how many different ones made ``count`` events."""
+    return stabilise_count(LINEAR_COUNTING[min(count, 256)])
+
+
+@jit
+def may_be_hot(
+    s: Record, b: Int64, n: NDArray[Any], long: NDArray[Any], log_start_ms: Int64
+) -> bool:
+    """Cheap test before ``scores``: False means that no z-score can reach HOT.
+
+    Integers alone: no deviation is below its floor, so a score of HOT needs at least that much.
+    """
+    start = start_ms(s, log_start_ms)
+    k = baseline_minutes(s, start)
+    if k < MIN_MINUTES:
+        return True
+    total = s["hsum"]
+    volume = n[BUYS] + n[SELLS]
+    unit = np.int64(Y_UNIT)
+    if rises(stabilise_count(n[MENTIONS]), k, total[0], unit):
+        return True
+    if rises(stabilise_count(n[TRADES]), k, total[2], unit):
+        return True
+    if rises(at_most(n[MENTIONS]), k, total[1], unit):
+        return True
+    if rises(at_most(n[TRADES]), k, total[3], unit):
+        return True
+    if rises(stabilise(float(volume) / VOLUME_UNIT), k, total[4], unit):
+        return True
+    if rises(stabilise_net(n[BUYS], n[SELLS]), k, total[5], unit):
+        return True
+    lp = s["lp"]
+    now = np.int64(lp[b % LP_RING])
+    then = np.int64(lp[(b - SHORT) % LP_RING])
+    if now != NO_PRICE and then != NO_PRICE:
+        if rises((now - then) >> 10, k, total[6], np.int64(RETURN_FLOOR)):
+            return True
+    q = baseline_quarters(s, start)
+    if q < MIN_QUARTERS:
+        return False
+    total = s["qsum"]
+    if rises(stabilise_count(long[L_MENTIONS]), q, total[0], unit):
+        return True
+    if rises(stabilise_count(long[L_TRADES]), q, total[1], unit):
+        return True
+    return rises(stabilise(float(long[L_VOLUME]) / VOLUME_UNIT), q, total[2], unit)
 
 
 @jit
@@ -193,7 +265,7 @@ def change(now: Int64, then: Int64) -> float:
 
 
 @jit
-def features(
+def scores(
     s: Record,
     b: Int64,
     n: NDArray[Any],
@@ -202,25 +274,26 @@ def features(
     f: NDArray[Any],
     means: NDArray[Any],
     devs: NDArray[Any],
+    bits: NDArray[Any],
 ) -> tuple[Int64, Int64]:
-    """Fill the vector ``f`` for windows ending with bar b, from counts ``n`` and ``long``.
+    """Fill the z-scores of ``f`` for windows ending with bar b, from counts ``n`` and ``long``.
 
-    ``means`` and ``devs`` explain the z-scores, in 1/1024. Returns the baselines' lengths.
+    ``means`` and ``devs`` explain them, in 1/1024. Returns the baselines' lengths.
     """
     n[AUTHORS] = 0
     n[TRADERS] = 0
     if n[MENTIONS] > 0:
-        n[AUTHORS] = distinct_short(s, b, s["wauthors"])
+        n[AUTHORS] = distinct_short(s, b, 1, s["wauthors"], bits)
     if n[TRADES] > 0:
-        n[TRADERS] = distinct_short(s, b, s["wtraders"])
+        n[TRADERS] = distinct_short(s, b, 2, s["wtraders"], bits)
     start = start_ms(s, log_start_ms)
     minutes = baseline_minutes(s, start)
     quarters = baseline_quarters(s, start)
     volume = n[BUYS] + n[SELLS]
-    score_hour(s, 0, stabilise(float(n[MENTIONS])), minutes, Y_UNIT, f, means, devs)
-    score_hour(s, 1, stabilise(float(n[AUTHORS])), minutes, Y_UNIT, f, means, devs)
-    score_hour(s, 2, stabilise(float(n[TRADES])), minutes, Y_UNIT, f, means, devs)
-    score_hour(s, 3, stabilise(float(n[TRADERS])), minutes, Y_UNIT, f, means, devs)
+    score_hour(s, 0, stabilise_count(n[MENTIONS]), minutes, Y_UNIT, f, means, devs)
+    score_hour(s, 1, stabilise_count(n[AUTHORS]), minutes, Y_UNIT, f, means, devs)
+    score_hour(s, 2, stabilise_count(n[TRADES]), minutes, Y_UNIT, f, means, devs)
+    score_hour(s, 3, stabilise_count(n[TRADERS]), minutes, Y_UNIT, f, means, devs)
     score_hour(s, 4, stabilise(float(volume) / VOLUME_UNIT), minutes, Y_UNIT, f, means, devs)
     score_hour(s, 5, stabilise_net(n[BUYS], n[SELLS]), minutes, Y_UNIT, f, means, devs)
     lp = s["lp"]
@@ -230,15 +303,32 @@ def features(
         score_hour(s, 6, 0, 0, RETURN_FLOOR, f, means, devs)
     else:
         score_hour(s, 6, (now - then) >> 10, minutes, RETURN_FLOOR, f, means, devs)
-    score_day(s, 0, stabilise(float(long[L_MENTIONS])), quarters, f, means, devs)
-    score_day(s, 1, stabilise(float(long[L_TRADES])), quarters, f, means, devs)
+    score_day(s, 0, stabilise_count(long[L_MENTIONS]), quarters, f, means, devs)
+    score_day(s, 1, stabilise_count(long[L_TRADES]), quarters, f, means, devs)
     score_day(s, 2, stabilise(float(long[L_VOLUME]) / VOLUME_UNIT), quarters, f, means, devs)
+    return minutes, quarters
+
+
+@jit
+def other_features(
+    s: Record,
+    b: Int64,
+    n: NDArray[Any],
+    long: NDArray[Any],
+    f: NDArray[Any],
+    means: NDArray[Any],
+    bits: NDArray[Any],
+) -> None:
+    """Fill the rest of ``f``, after ``scores``: what only the trees look at."""
+    lp = s["lp"]
+    now = np.int64(lp[b % LP_RING])
+    volume = n[BUYS] + n[SELLS]
     f[10] = float(n[MENTIONS])
     f[11] = float(n[AUTHORS])
     f[12] = float(n[TRADES])
     f[13] = float(n[TRADERS])
     f[14] = float(log2_q20(1 + volume // 1_000_000)) / Q20
-    crowd_features(s, b, n, f)
+    crowd_features(s, b, n, f, bits)
     hour = s["hour_ring"]
     f[24] = change(now, np.int64(hour[(s["cur_min"] - 5) % HOUR_RING, M_LOG_PRICE]))
     f[25] = change(now, np.int64(hour[(s["cur_min"] - HOUR) % HOUR_RING, M_LOG_PRICE]))
@@ -253,11 +343,12 @@ def features(
     f[31] = float(long[L_AUTHORS])
     f[32] = means[0] / Y_UNIT
     f[33] = means[3] / Y_UNIT
-    return minutes, quarters
 
 
 @jit
-def crowd_features(s: Record, b: Int64, n: NDArray[Any], f: NDArray[Any]) -> None:
+def crowd_features(
+    s: Record, b: Int64, n: NDArray[Any], f: NDArray[Any], bits: NDArray[Any]
+) -> None:
     """Who speaks and who trades in the short window: ratios, unknown without a denominator."""
     for k in range(15, 24):
         f[k] = math.nan
@@ -268,16 +359,18 @@ def crowd_features(s: Record, b: Int64, n: NDArray[Any], f: NDArray[Any]) -> Non
         f[16] = float(n[COPIES]) / m
         w4 = s["w4"]
         plat = s["wplat"]
+        for j in range(N_PLATFORMS):
+            bits[j] = 0
+        for k in range(SHORT):
+            if np.int64(w4[k, 0]) > b - SHORT and w4[k, 1] > 0:
+                for j in range(N_PLATFORMS):
+                    bits[j] += plat[k, j]
         top = np.int64(0)
         some = 0
         for j in range(N_PLATFORMS):
-            count = np.int64(0)
-            for k in range(SHORT):
-                if np.int64(w4[k, 0]) > b - SHORT:
-                    count += plat[k, j]
-            if count > 0:
+            if bits[j] > 0:
                 some += 1
-            top = max(top, count)
+            top = max(top, bits[j])
         f[17] = float(some)
         f[18] = float(top) / m
         f[19] = float(log2_q20(1 + n[REACH] // n[MENTIONS])) / Q20

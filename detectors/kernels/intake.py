@@ -178,75 +178,63 @@ def drop_seen(
     kept: Int64,
     shift: Int64,
     state: NDArray[Any],
-    seen_key: NDArray[Any],
-    seen_bar: NDArray[Any],
-    counts: NDArray[Any],
+    seen: NDArray[Any],
+    used: Int64,
     limit_bars: Int64,
-) -> tuple[Int64, Int64]:
+) -> tuple[Int64, Int64, Int64]:
     """Keep the first record of each (token, kind, id) within ``limit_bars``, in canonical order.
 
-    Two generations of a hash set, each covering ``limit_bars`` bars, rotate with event time;
-    ``counts`` is (generation, entries of it, entries of the one before). Continues at key ``at``
-    and stops early, so that the caller can enlarge the sets, when one is half full. Returns
-    (next key, kept).
+    ``seen`` is an open-addressing hash set of keys and the bars they last counted in, of which
+    ``used`` places are taken. Continues at key ``at``, and stops when half the places are taken, so
+    that the caller can make room. Returns (next key, kept, used).
     """
     mask = (np.int64(1) << shift) - 1
-    size = seen_key.shape[1]
-    while at < m:
+    size = seen.shape[0]
+    while at < m and 2 * used < size:
         r = pend[keys[at] & mask]
         bar = np.int64(r["bar"])
-        epoch = bar // limit_bars
-        if epoch != counts[0]:
-            if epoch == counts[0] + 1:
-                counts[2] = counts[1]
-            else:
-                seen_key[(epoch + 1) & 1, :] = 0
-                counts[2] = 0
-            seen_key[epoch & 1, :] = 0
-            counts[0] = epoch
-            counts[1] = 0
-        if 2 * counts[1] >= size:
-            break
-        key = (np.int64(r["id"]) ^ state[r["slot"]]["key"] ^ (np.int64(r["kind"]) & 3)) | 1
-        found = False
-        for age in range(2):
-            g = (epoch + age) & 1
-            h = (key >> 1) & (size - 1)
-            while seen_key[g, h] != 0 and seen_key[g, h] != key:
-                h = (h + 1) & (size - 1)
-            if seen_key[g, h] == key and bar - seen_bar[g, h] <= limit_bars:
-                found = True
-                break
-        if not found:
-            g = epoch & 1
-            h = (key >> 1) & (size - 1)
-            while seen_key[g, h] != 0 and seen_key[g, h] != key:
-                h = (h + 1) & (size - 1)
-            if seen_key[g, h] == 0:
-                seen_key[g, h] = key
-                counts[1] += 1
-            seen_bar[g, h] = bar
+        key = (np.int64(r["id"]) ^ state[r["slot"]]["key"] ^ ((np.int64(r["kind"]) & 3) << 1)) | 1
+        h = (key >> 1) & (size - 1)
+        while seen[h]["key"] != 0 and seen[h]["key"] != key:
+            h = (h + 1) & (size - 1)
+        new = seen[h]["key"] == 0
+        if new:
+            seen[h]["key"] = key
+            used += 1
+        if new or bar - seen[h]["bar"] > limit_bars:
+            seen[h]["bar"] = bar
             keys[kept] = keys[at]
             kept += 1
         at += 1
-    return at, kept
+    return at, kept, used
 
 
 @jit
-def rehash(
-    old_key: NDArray[Any], old_bar: NDArray[Any], new_key: NDArray[Any], new_bar: NDArray[Any]
-) -> None:
-    """Move both generations into larger sets."""
-    size = new_key.shape[1]
-    for g in range(2):
-        for i in range(old_key.shape[1]):
-            key = old_key[g, i]
-            if key != 0:
-                h = (key >> 1) & (size - 1)
-                while new_key[g, h] != 0:
-                    h = (h + 1) & (size - 1)
-                new_key[g, h] = key
-                new_bar[g, h] = old_bar[g, i]
+def count_since(seen: NDArray[Any], oldest_bar: Int64) -> Int64:
+    """How many entries are of ``oldest_bar`` or later."""
+    live = 0
+    for i in range(seen.shape[0]):
+        if seen[i]["key"] != 0 and seen[i]["bar"] >= oldest_bar:
+            live += 1
+    return live
+
+
+@jit
+def rehash(old: NDArray[Any], new: NDArray[Any], oldest_bar: Int64) -> Int64:
+    """Fill ``new`` with the entries of ``oldest_bar`` and later alone; returns how many."""
+    size = new.shape[0]
+    for i in range(size):
+        new[i]["key"] = 0
+    used = 0
+    for i in range(old.shape[0]):
+        key = np.int64(old[i]["key"])
+        if key != 0 and old[i]["bar"] >= oldest_bar:
+            h = (key >> 1) & (size - 1)
+            while new[h]["key"] != 0:
+                h = (h + 1) & (size - 1)
+            new[h] = old[i]
+            used += 1
+    return used
 
 
 @jit

@@ -18,8 +18,7 @@ VOLUME_UNIT = 50_000_000.0  # micro-USD: a 50-dollar trade counts as one event
 MONEY_MAX = 1 << 56  # micro-USD a bucket: keeps the sums over a window below 2**63
 
 
-@jit
-def stabilise(events: float) -> Int64:
+def _stabilise(events: float) -> Int64:
     """Variance-stabilised count, less its value at zero, in 1/1024.
 
     ``2 sqrt(n + 3/8)``: its deviation is 1 for a Poisson count (Anscombe 1948, Biometrika 35).
@@ -29,6 +28,23 @@ def stabilise(events: float) -> Int64:
     """
     y = math.floor(2048.0 * math.sqrt(events + 0.375) + 0.5) - _Y_ZERO
     return np.int64(min(y, Y_MAX))
+
+
+stabilise = jit(_stabilise)
+SMALL = 512
+_SMALL_Y = np.array([_stabilise(float(n)) for n in range(SMALL)], np.int64)
+
+
+@jit
+def stabilise_count(events: Int64) -> Int64:
+    """``stabilise`` of a whole number, from a table where it is small.
+
+    >>> int(stabilise_count(100)) == int(stabilise(100.0))
+    True
+    """
+    if events < SMALL:
+        return _SMALL_Y[events]
+    return stabilise(float(events))
 
 
 @jit
@@ -44,19 +60,18 @@ def stabilise_net(buys: Int64, sells: Int64) -> Int64:
 
 
 @jit
-def zscore(y: Int64, n: Int64, total: Int64, squares: Int64, floor: float) -> float:
-    """Score of y against n values given by exact sums; their units are 1/1024.
+def zscore(y: Int64, n: Int64, total: Int64, dev: float) -> float:
+    """Score of y against n values of a given sum, by their ``deviation``; units are 1/1024.
 
     ``(y - m) / sqrt(s**2 + floor**2)``, with m and s (population) of the baseline: one post in a
     silent hour is no burst. n is at least 1.
     """
-    mean = float(y * n - total) / float(n)
-    return mean / deviation(n, total, squares, floor)
+    return float(y * n - total) / float(n) / dev
 
 
 @jit
 def deviation(n: Int64, total: Int64, squares: Int64, floor: float) -> float:
-    """The divisor of ``zscore``: baseline deviation and floor, in the units of y."""
+    """The divisor of ``zscore``: deviation of n values by their exact sums, and its floor."""
     var = float(n * squares - total * total) / float(n * n)
     return math.sqrt(var + floor * floor)
 

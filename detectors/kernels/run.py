@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 from detectors.jit import Int64, Record, jit
 from detectors.kernels.bars import fill_bar
 from detectors.kernels.episodes import (
+    FADING_STATE,
+    NO_LOGIT,
     NONE,
     attention_permille,
     follow,
+    may_open,
     maybe_open,
     note_burst,
 )
 from detectors.kernels.features import (
     AUTHORS,
+    HOT,
     L_AUTHORS,
     L_TRADERS,
     LATES,
@@ -28,8 +32,11 @@ from detectors.kernels.features import (
     TRADES,
     count_first,
     count_long,
+    count_people,
     count_rest,
-    features,
+    may_be_hot,
+    other_features,
+    scores,
 )
 from detectors.kernels.trees import logit_micro
 from detectors.kernels.windows import advance, begin
@@ -45,8 +52,8 @@ from detectors.layout import (
     NO_PRICE,
     SHORT,
 )
+from schemas.platforms import N_PLATFORMS
 
-HOT = 3.0
 FEW = 3
 NO_MOVE = -(1 << 62)
 SCORE_NONE, SCORE_GATED, SCORE_ALL = 0, 1, 2
@@ -157,10 +164,13 @@ def run(
     n = np.empty(N_COUNTS, np.int64)
     long = np.empty(5, np.int64)
     evidence = np.empty(3, np.int64)
+    bits = np.empty(max(8, N_PLATFORMS), np.int64)
     n_scores = 0
     n_alerts = 0
     n_lives = 0
     n_open = 0
+    minutes = np.int64(0)
+    quarters = np.int64(0)
     for j in range(due):
         slot = touched[j]
         s = state[slot]
@@ -195,7 +205,8 @@ def run(
             q = p
             while q < q_all and ready[q]["bar"] == b:
                 q += 1
-            if q > p:
+            fresh = q > p
+            if fresh:
                 fill_bar(s, b, ready, p, q, evidence)
                 p = q
             s["bar"] = b
@@ -205,25 +216,41 @@ def run(
             few = n[MENTIONS] < FEW and n[TRADES] < FEW
             if few and not watched and score_mode != SCORE_ALL:
                 continue
-            count_rest(s, b, n)
             count_long(s, long)
-            minutes, quarters = features(s, b, n, long, log_start_ms, f, means, devs)
-            hot = is_hot(f, n)
-            if hot:
+            # a bar without records, and a fading episode, need no score
+            look = fresh and s["ep"] != FADING_STATE
+            hot = False
+            counted = look or score_mode != SCORE_NONE
+            if counted:
+                count_rest(s, b, n)
+            if look and not watched and score_mode == SCORE_NONE:
+                counted = may_be_hot(s, b, n, long, log_start_ms)
+                look = counted
+            if counted:
+                minutes, quarters = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
+                hot = is_hot(f, n)
+            judged = look
+            if watched or hot or score_mode != SCORE_NONE:
+                count_people(s, long)
+            authors, traders = long[L_AUTHORS], long[L_TRADERS]
+            if look and not watched:
+                on_time = n[MENTIONS] + n[TRADES]
+                judged = hot and may_open(s, b, authors, traders, n[LATES], on_time, settings)
+            if look and hot:
                 note_burst(s, b, np.int64(s["lp"][(b - SHORT) % LP_RING]))
-            if not hot and not watched and score_mode != SCORE_ALL:
-                continue
-            stats[1] += 1
-            logit = logit_micro(f, feat, thr, missing_left, leaf, base)
+            told = score_mode == SCORE_ALL or (score_mode == SCORE_GATED and (hot or watched))
+            logit = np.int64(NO_LOGIT)
+            if judged or told:
+                stats[1] += 1
+                other_features(s, b, n, long, f, means, bits)
+                logit = logit_micro(f, feat, thr, missing_left, leaf, base)
             kind = NONE
             if watched:
-                kind = follow(s, b, logit, long[L_AUTHORS], long[L_TRADERS], settings)
-            elif hot:
-                on_time = n[MENTIONS] + n[TRADES]
-                authors, traders = long[L_AUTHORS], long[L_TRADERS]
-                late = n[LATES]
-                kind = maybe_open(s, b, logit, authors, traders, late, on_time, settings)
-            if score_mode == SCORE_ALL or (score_mode == SCORE_GATED and (hot or watched)):
+                new = logit if judged else np.int64(NO_LOGIT)
+                kind = follow(s, b, new, authors, traders, settings)
+            elif judged:
+                kind = maybe_open(s, b, logit, authors, traders, settings)
+            if told:
                 if n_scores == s_logit.shape[0]:
                     k2 = np.empty((2 * n_scores, 2), np.int64)
                     l2 = np.empty(2 * n_scores, np.int64)
@@ -240,6 +267,12 @@ def run(
                 s_feat[n_scores] = f
                 n_scores += 1
             if kind != NONE:
+                if not counted:
+                    count_rest(s, b, n)
+                    minutes, quarters = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
+                if logit == NO_LOGIT:
+                    other_features(s, b, n, long, f, means, bits)
+                    logit = logit_micro(f, feat, thr, missing_left, leaf, base)
                 if n_alerts == a_int.shape[0]:
                     i2 = np.empty((2 * n_alerts, N_ALERT_INTS), np.int64)
                     g2 = np.empty((2 * n_alerts, N_FEATURES))

@@ -52,3 +52,25 @@ def logit_micro(
     """The margin in millionths of a logit, rounded: an integer before any threshold."""
     total = margin(f, feat, thr, missing_left, leaf, base)
     return np.int64(math.floor(total * 1.0e6 + 0.5))
+
+
+@jit
+def contributions(
+    f: NDArray[Any],
+    feat: NDArray[Any],
+    thr: NDArray[Any],
+    missing_left: NDArray[Any],
+    expected: NDArray[Any],
+) -> NDArray[Any]:
+    """What each feature added along the trees' paths, in logits; ``expected`` is (trees, 63)."""
+    out = np.zeros(len(f))
+    for t in range(feat.shape[0]):
+        j = 0
+        for _ in range(DEPTH):
+            k = feat[t, j]
+            x = f[k]
+            left = x <= thr[t, j] or (x != x and missing_left[t, j])
+            child = 2 * j + (1 if left else 2)
+            out[k] += expected[t, child] - expected[t, j]
+            j = child
+    return out

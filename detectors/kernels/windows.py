@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from detectors.jit import Int64, Record, jit
-from detectors.kernels.maths import VOLUME_UNIT, Y_MAX, distinct, stabilise, stabilise_net
+from detectors.kernels.maths import (
+    VOLUME_UNIT,
+    Y_MAX,
+    distinct,
+    stabilise,
+    stabilise_count,
+    stabilise_net,
+)
 from detectors.layout import (
     DAY,
     DAY_RING,
@@ -126,10 +133,10 @@ def seal_busy(s: Record) -> None:
     authors = distinct(s["mauthors"])
     traders = distinct(s["mtraders"])
     volume = macc[2] + macc[3]
-    row[0] = stabilise(float(macc[0]))
-    row[1] = stabilise(float(authors))
-    row[2] = stabilise(float(macc[1]))
-    row[3] = stabilise(float(traders))
+    row[0] = stabilise_count(macc[0])
+    row[1] = stabilise_count(authors)
+    row[2] = stabilise_count(macc[1])
+    row[3] = stabilise_count(traders)
     row[4] = stabilise(float(volume) / VOLUME_UNIT)
     row[5] = stabilise_net(macc[2], macc[3])
     last = np.int64(s["hour_ring"][(minute - 1) % HOUR_RING, M_LOG_PRICE])
@@ -197,8 +204,8 @@ def seal_quarter(s: Record) -> None:
     """Write the filled quarter-hour into the day's ring and start the next."""
     qacc = s["qacc"]
     row = s["day_ring"][s["cur_q"] % DAY_RING]
-    row[0] = stabilise(float(qacc[0]))
-    row[1] = stabilise(float(qacc[1]))
+    row[0] = stabilise_count(qacc[0])
+    row[1] = stabilise_count(qacc[1])
     row[2] = stabilise(float(qacc[2]) / VOLUME_UNIT)
     for k in range(3):
         qacc[k] = 0
