@@ -138,6 +138,7 @@ def test_ids_become_canonical_and_mentioned_tokens_sorted() -> None:
     record = decode_record(_raw(TICK, token=upper))
     assert isinstance(record, Tick)
     assert record.token == upper.lower()
+    assert decode_record(_raw(INFO)) == TokenInfo("i1", MS, MOMO)
     info = decode_record(_raw(INFO, token=upper, supply={"value": 5, "ts_checked_ms": MS}))
     assert isinstance(info, TokenInfo)
     assert info.token == upper.lower()
