@@ -32,8 +32,8 @@ from tests.helpers.pump import in_order
 from tests.kafka.broker import KafkaBroker
 
 ROOT = Path(__file__).parents[2]
-FROM_MS = 1_736_845_200_000  # 14 January 2025, 09:00 UTC
-HOURS = 14
+FROM_MS = 1_736_830_800_000  # 14 January 2025, 05:00 UTC
+HOURS = 12
 PARTITIONS, MENTION_PARTITIONS = 3, 2
 PATIENCE_S = 120.0
 
