@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # Two workers suit two cores; files stay whole, so that a broker or a compile is paid for once.
 PYTEST := $(PY) -m pytest -n 2 --dist loadfile
 
-.PHONY: help setup setup-dev demo test cover check fix schema bench lock clean
+.PHONY: help setup setup-dev demo test cover check fix schema golden bench lock clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
@@ -65,6 +65,9 @@ fix: setup-dev ## mend what lint and format can mend by themselves
 
 schema: setup-dev ## write schemas/jsonschema anew from schemas/records.py
 	@$(VENV)/bin/goldendog schema --out schemas/jsonschema
+
+golden: setup-dev ## write the golden alerts anew, after a change that moves them on purpose
+	@$(PY) -m tests.helpers.golden
 
 bench: setup-dev ## measure the engine on this machine
 	@$(PY) -m benchmarks.engine $(ARGS)
