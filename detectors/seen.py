@@ -42,7 +42,7 @@ class Seen:
 
     def entries(self) -> bytes:
         """All entries as bytes, without the empty places."""
-        return self.table[self.table["key"] != 0].tobytes()
+        return bytes(self.table[self.table["key"] != 0])
 
     def load(self, entries: bytes) -> None:
         """Undo ``entries``."""

@@ -173,9 +173,10 @@ def score_hour(
         devs[k] = math.nan
         return
     total = s["hsum"][k]
-    devs[k] = deviation(n, total, s["hsq"][k], floor)
+    spread = deviation(n, total, s["hsq"][k], floor)
+    devs[k] = spread
     means[k] = float(total) / float(n)
-    f[k] = zscore(y, n, total, devs[k])
+    f[k] = zscore(y, n, total, spread)
 
 
 @jit
