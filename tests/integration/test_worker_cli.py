@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import re
 import signal
 import socket
@@ -22,28 +21,18 @@ import pytest
 
 from schemas.decode import encode_record
 from schemas.errors import InputFileError, StateError
-from schemas.records import Mention, Record, Tick
 from schemas.topics import ALERTS, GAUGES
 from streams.cli.main import exit_code
 from streams.files.write import write_records
 from streams.log.sqlite_reader import open_readonly
 from streams.replay.api import replay
 from streams.settings_load import load_settings
-from tests.helpers.logs import TOKENS
+from tests.helpers.crowd import EAGER, crowd
 from tests.helpers.pump import in_order
 from tests.helpers.wire import random_records
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 90.0
-EAGER = """
-[engine]
-candidate_logit_micro = -20_000_000
-candidate_bars = 1
-fading_bars = 3
-min_authors_15m = 2
-min_traders_15m = 2
-"""
-
 pytestmark = pytest.mark.slow
 
 
@@ -183,36 +172,6 @@ def served(folder: Path, config: Path) -> Iterator[Served]:
         one.listener.join()
         assert one.process.stderr is not None
         one.process.stderr.close()
-
-
-WORDS = [
-    "moon",
-    "dog",
-    "gold",
-    "pump",
-    "chart",
-    "wow",
-    "rocket",
-    "buy",
-    "early",
-    "gem",
-    "launch",
-    "hold",
-    "send",
-    "now",
-    "whale",
-]
-
-
-def crowd(round_: int, now_ms: int) -> list[Record]:
-    """Ten people post about a coin and trade it, now."""
-    found: list[Record] = []
-    for i in range(10):
-        at = now_ms - 10 * i
-        text = " ".join(random.Random(100 * round_ + i).choices(WORDS, k=9))  # no copies
-        found.append(Mention(f"m{round_}-{i}", at, "x", f"a{i}", text, (TOKENS[0],)))
-        found.append(Tick(f"t{round_}-{i}", at, TOKENS[0], "0.01", 500, "buy", f"w{i}"))
-    return found
 
 
 def test_http_with_kills_loses_nothing_acknowledged(tmp_path: Path, config: Path) -> None:

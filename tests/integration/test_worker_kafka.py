@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time_ns
 
 import pytest
 from kafka.admin import KafkaAdminClient
@@ -28,6 +28,8 @@ from streams.replay.api import replay
 from streams.scenario.coins import lexicon_text
 from streams.scenario.rednote import rednote
 from streams.sources.places import Place, key_of, places_of
+from tests.helpers.crowd import EAGER, crowd
+from tests.helpers.logs import TOKENS
 from tests.helpers.pump import in_order
 from tests.kafka.broker import KafkaBroker
 
@@ -62,8 +64,8 @@ def command(*args: str, code: int = 0) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def worker(bootstrap: str, lexicon: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    args = ("--bootstrap", bootstrap, "--lexicon", str(lexicon), "--data-dir", str(folder))
+def worker(bootstrap: str, folder: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
+    args = ("--bootstrap", bootstrap, "--data-dir", str(folder), *more)
     with (folder / "worker.log").open("a") as log:
         process = subprocess.Popen(
             goldendog("run", *args, "--json"),
@@ -140,13 +142,13 @@ async def test_the_scenario_with_a_kill_equals_its_replay(bare_broker: str, tmp_
     async with KafkaLog(bare_broker) as log:
         half = len(records) // 2
         await produce(log, records[:half])
-        with worker(bare_broker, lexicon, tmp_path) as first:
+        with worker(bare_broker, tmp_path, "--lexicon", str(lexicon)) as first:
             assert first.stdout is not None
             await asyncio.to_thread(first.stdout.readline)  # it is at work
             first.send_signal(signal.SIGKILL)
         assert 0 < len(await alerts_in(log)) < len(expected)
         await produce(log, records[half:])
-        with worker(bare_broker, lexicon, tmp_path) as second:
+        with worker(bare_broker, tmp_path, "--lexicon", str(lexicon)) as second:
             until = monotonic() + PATIENCE_S
             while len(await alerts_in(log)) < len(expected):
                 assert monotonic() < until, (tmp_path / "worker.log").read_text()
@@ -157,3 +159,29 @@ async def test_the_scenario_with_a_kill_equals_its_replay(bare_broker: str, tmp_
         assert in_order(await alerts_in(log)) == expected
         for p in range(PARTITIONS):
             assert await log.end_offset(CHECKPOINTS, p) > 0
+
+
+async def test_a_live_worker_alerts_though_inputs_are_silent(
+    bare_broker: str, tmp_path: Path
+) -> None:
+    """The broker stamps; the worker's heartbeats close the bars of a crowd that has gone."""
+    config = tmp_path / "goldendog.toml"
+    config.write_text(EAGER)
+    command("topics", "create", "--bootstrap", bare_broker, "--partitions", "2")
+    async with KafkaLog(bare_broker) as log:
+        with worker(bare_broker, tmp_path, "--config", str(config)) as live:
+            told = asyncio.create_task(asyncio.to_thread(_first_line, live))
+            for round_ in range(400):
+                await produce(log, crowd(round_, time_ns() // 1_000_000))
+                done, _ = await asyncio.wait({told}, timeout=0.3)
+                if done:
+                    break
+            alert = json.loads(await told)
+            assert (alert["kind"], alert["token"]) == ("candidate", TOKENS[0])
+            live.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(live.wait, PATIENCE_S) == 0
+
+
+def _first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
