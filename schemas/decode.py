@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Any, Final, cast
 
 import msgspec
@@ -214,9 +213,9 @@ def _check_tick(record: Tick) -> Record:
     return record if token == record.token else replace(record, token=token)
 
 
-def _comparable(value: str | float, field: str) -> Decimal | float:
+def _comparable(value: str | float, field: str) -> float:
     """A number to hold against a range: a float is one already, and NaN is in none."""
-    return value if isinstance(value, float) else parse_decimal(value, field)
+    return value if isinstance(value, float) else float(parse_decimal(value, field))
 
 
 def _check_info(record: TokenInfo) -> Record:

@@ -85,7 +85,7 @@ def clear_hour(s: Record, minute: Int64) -> None:
 
 @jit
 def clear_day(s: Record, quarter: Int64) -> None:
-    """Silence for longer than the ring reaches, before ``quarter``."""
+    """Nothing before ``quarter``."""
     s["day_ring"][:, :] = 0
     s["qsum"][:] = 0
     s["qsq"][:] = 0
@@ -243,13 +243,10 @@ def advance(s: Record, b: Int64) -> None:
                 seal_minute(s)
                 slide_hour(s, s["cur_min"] - 2)
         quarter = minute // SWELL
-        if quarter > s["cur_q"]:
-            if quarter - s["cur_q"] > DAY_RING + 2:
-                clear_day(s, quarter)
-            else:
-                while s["cur_q"] < quarter:
-                    seal_quarter(s)
-                    slide_day(s, s["cur_q"] - 2)
+        # at most 25 h of them: a token that was silent for longer begins anew
+        while s["cur_q"] < quarter:
+            seal_quarter(s)
+            slide_day(s, s["cur_q"] - 2)
     # a bucket enters a baseline when the window has left it
     slide_hour(s, (b - SHORT + 1) // MINUTE_BARS - 1)
     slide_day(s, (minute - SWELL + 1) // SWELL - 1)

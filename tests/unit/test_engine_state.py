@@ -147,17 +147,28 @@ def test_an_id_is_remembered_for_the_backfill_limit(again_s: float, duplicates: 
 
 
 def test_the_memory_of_ids_grows_with_the_rate_and_forgets_nothing() -> None:
-    ids = [f"id{k}" for k in range(2_600)]
-    rows = [(TOKENS[0], Mention(i, T0, "x", "a"), T0) for i in ids]
+    n = 2_200
+    rows = [(TOKENS[0], Mention(f"id{k}", T0 + k, "x", "a"), T0 + k) for k in range(n)]
     settings = replace(SETTINGS, backfill_limit_ms=600_000)
     engine = Engine(settings, blank_model(), ["log"], fingerprint="x")
     assert engine.push("log", columns_of_mentions(rows), 1, T0 + 10_000).duplicates == 0
     again = Engine(settings, blank_model(), ["log"], fingerprint="x")
     again.restore(engine.snapshot())
-    later = [(t, Mention(m.id, T0 + 20_000, "x", "a"), T0 + 20_000) for t, m, _ in rows]
+    later = [(t, Mention(m.id, at + 20_000, "x", "a"), at + 20_000) for t, m, at in rows]
     for one in (engine, again):
         out = one.push("log", columns_of_mentions(later), 2, T0 + 60_000)
-        assert out.duplicates == len(ids)
+        assert out.duplicates == n
+
+
+def test_more_waiting_records_than_a_new_engine_has_room_for_are_restored() -> None:
+    bench = Bench(options={"scores": "all"})
+    for k in range(1_100):
+        bench.post(5 + k / 250, f"a{k}")
+    bench.run(10)
+    bench.restart()
+    bench.run(20)
+    (rows,) = (out.scores for out in bench.outputs if out.scores is not None)
+    assert rows.features[:, 10].tolist() == [1_100]
 
 
 def test_a_new_engine_is_stored_and_loaded() -> None:

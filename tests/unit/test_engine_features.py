@@ -1,0 +1,150 @@
+"""Features by themselves: what one bar's records make of them, and what wakes the classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from detectors.alerts import natural_mean
+from detectors.layout import FEATURES
+from detectors.model import blank_model
+from detectors.settings import EngineSettings
+from schemas.platforms import PLATFORMS
+from tests.helpers.bench import Bench
+from tests.helpers.logs import T0
+
+
+def rows_of(bench: Bench) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Bar ends in seconds after T0, and features."""
+    found = [out.scores for out in bench.outputs if out.scores is not None]
+    ends = np.concatenate([(row.ts_bar_end_ms - T0) // 1000 for row in found])
+    return ends, np.concatenate([row.features for row in found])
+
+
+def only(bench: Bench, until_s: float) -> dict[str, float]:
+    """Features of the last scored bar."""
+    bench.run(until_s)
+    _, rows = rows_of(bench)
+    return dict(zip(FEATURES, rows[-1].tolist(), strict=True))
+
+
+def every() -> Bench:
+    return Bench(options={"scores": "all"})
+
+
+def test_fills_of_one_buyer_and_millisecond_are_a_rush() -> None:
+    bench = every()
+    for _ in range(3):
+        bench.trade(0.5, "bot")
+    bench.trade(0.5, "bot", side="sell")
+    bench.trade(0.6, "bot")
+    bench.trade(0.6, "other")
+    f = only(bench, 10)
+    assert f["rush_share"] == 3 / 6
+    assert f["buy_share"] == 5 / 6
+    assert f["trades_per_trader"] == 3
+
+
+def test_copies_within_an_hour_are_told_and_their_authors_are_none() -> None:
+    bench = every()
+    for at, author, text in (
+        (0, "a", "buy the golden dog"),
+        (1, "b", "BUY the golden dog!!! $DOG"),
+        (2, "c", "sell everything you have"),
+        (3, "d", "lol"),  # too short to be a copy
+        (4, "e", "lol"),
+    ):
+        bench.post(at, author, text=text)
+    f = only(bench, 10)
+    assert f["copy_share"] == 1 / 5
+    assert f["authors_60s"] == 4
+    bench.post(3_599, "f", text="buy the golden dog")
+    assert only(bench, 3_610)["copy_share"] == 1
+    bench.post(3_599 + 3_606, "g", text="buy the golden dog")
+    assert only(bench, 7_300)["copy_share"] == 0
+
+
+def test_platforms_reach_and_acceleration() -> None:
+    bench = every()
+    for k, platform in enumerate(["x", "x", "twitter", "telegram"]):
+        bench.post(k, f"a{k}", platform=platform, reach=1_023)
+    f = only(bench, 10)
+    assert (f["platforms"], f["top_platform_share"]) == (2, 0.75)
+    assert f["reach_per_mention_log2"] == 10
+    assert f["mention_accel"] == 4 / 2  # (2 * recent - all) / sqrt(all)
+    assert len(PLATFORMS) == 8
+
+
+def test_ratios_without_a_denominator_are_unknown() -> None:
+    bench = every()
+    bench.post(0, "a")
+    f = only(bench, 10)
+    unknown = {"buy_share", "rush_share", "turnover", "trades_per_trader", "return_5m", "age_min"}
+    assert all(np.isnan(f[name]) for name in unknown)
+    bench = every()
+    bench.trade(0, "t", liquidity_usd=1_000)
+    f = only(bench, 10)
+    assert f["turnover"] == 0.1
+    assert all(np.isnan(f[name]) for name in ("copy_share", "platforms", "mention_accel"))
+
+
+@pytest.mark.parametrize(("created_s", "age"), [(-600, 10), (60, 0), (-200_000, 1_440)])
+def test_age_is_in_minutes_and_within_a_day(created_s: int, age: float) -> None:
+    bench = every()
+    bench.info(0, ts_created_ms=T0 + created_s * 1000)
+    bench.post(1, "a")
+    assert only(bench, 10)["age_min"] == age
+
+
+CALM: dict[str, Any] = {"posts": 3, "trades": 3, "usd": 10}
+
+
+@pytest.mark.parametrize(
+    ("busier", "feature"),
+    [
+        ({"posts": 8}, "z_mentions_day"),
+        ({"trades": 8, "usd": 4}, "z_trades_day"),
+        ({"usd": 40}, "z_volume_day"),
+    ],
+)
+def test_a_slow_swell_wakes_the_classifier_by_the_days_baseline(
+    busier: dict[str, Any], feature: str
+) -> None:
+    bench = Bench(EngineSettings(), blank_model(), options={"scores": "gated"})
+    calm_s, end_s = 9_000, 10_800
+    for minute in range(end_s // 60):
+        now = CALM | (busier if 60 * minute >= calm_s else {})
+        for k in range(now["posts"]):
+            bench.post(60 * minute + 60 * k / now["posts"], f"a{k}")
+        for k in range(now["trades"]):
+            bench.trade(60 * minute + 60 * k / now["trades"], f"t{k}", value_usd=now["usd"])
+    assert bench.run(end_s) == []
+    ends, rows = rows_of(bench)
+    # before any baseline everything is looked at, then nothing, then what swells
+    assert not ((ends > 600) & (ends < calm_s)).any()
+    swollen = rows[ends > calm_s]
+    assert len(swollen) > 10
+    assert (swollen[:, FEATURES.index(feature)] >= 3).all()
+    assert (swollen[:, :7] < 3).all()
+
+
+def test_steady_talk_without_a_price_wakes_nothing() -> None:
+    bench = Bench(options={"scores": "gated"})
+    for k in range(720):
+        bench.post(10 * k, f"a{k % 5}")
+    assert bench.run(7_200) == []
+    ends, _ = rows_of(bench)
+    assert ends.max() <= 600
+
+
+def test_the_baselines_return_is_in_doublings() -> None:
+    assert natural_mean(6, 2_048.0) == 2.0
+    assert natural_mean(6, -512.0) == -0.5
+    assert natural_mean(5, -1_902.0) == pytest.approx(-100, abs=0.1)
+
+
+def test_settings_are_listed_for_the_fingerprint() -> None:
+    assert EngineSettings(fading_bars=7).canonical()["fading_bars"] == 7
