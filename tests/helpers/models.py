@@ -14,11 +14,15 @@ def crowd_model(mentions: float = 6.0, trades: float = 6.0) -> Model:
 
     Two trees, each split once at its root; the score also rises with the z-score of mentions.
     """
-    parts = (
+    return stumps(
         ("mentions_60s", mentions, -1.0, 1.5),
         ("trades_60s", trades, -0.5, 1.5),
         ("z_mentions", 6.0, 0.0, 1.25),
     )
+
+
+def stumps(*parts: tuple[str, float, float, float]) -> Model:
+    """Trees of one split: (feature, limit, logit at or below it or unknown, logit above)."""
     n = len(parts)
     feat = np.zeros((n, INNER), np.int32)
     thr = np.full((n, INNER), np.inf)

@@ -103,12 +103,13 @@ def test_an_update_tells_of_a_higher_logit() -> None:
     bench = Bench(settings=replace(SETTINGS, update_step_logit_micro=1_000_000))
     for minute in range(10):  # a baseline, so that z-scores are known
         bench.trade(60 * minute, "t")
-    bench.crowd(600, 7)
-    bench.crowd(605, 1, who="b")
-    alerts = bench.run(615)
+    bench.crowd(650, 7)
+    bench.crowd(655, 1, who="b")
+    alerts = bench.run(660)
     for k in range(200):
-        bench.post(615 + k / 100, f"more{k}")
-    alerts += bench.run(625)
+        bench.post(660 + k / 100, f"more{k}")  # an open episode is scored as a minute begins
+        bench.trade(660 + k / 100, f"more{k % 7}")
+    alerts += bench.run(670)
     assert kinds(alerts) == ["candidate", "update"]
     assert alerts[1].logit_micro - alerts[0].logit_micro == 1_250_000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ from numpy.typing import NDArray
 
 from detectors.alerts import natural_mean
 from detectors.layout import FEATURES
-from detectors.model import blank_model
 from detectors.settings import EngineSettings
 from schemas.platforms import PLATFORMS
 from tests.helpers.bench import Bench
 from tests.helpers.logs import T0
+from tests.helpers.models import stumps
 
 
 def rows_of(bench: Bench) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -113,31 +114,42 @@ CALM: dict[str, Any] = {"posts": 3, "trades": 3, "usd": 10}
 def test_a_slow_swell_wakes_the_classifier_by_the_days_baseline(
     busier: dict[str, Any], feature: str
 ) -> None:
-    bench = Bench(EngineSettings(), blank_model(), options={"scores": "gated"})
-    calm_s, end_s = 9_000, 10_800
-    for minute in range(end_s // 60):
-        now = CALM | (busier if 60 * minute >= calm_s else {})
-        for k in range(now["posts"]):
-            bench.post(60 * minute + 60 * k / now["posts"], f"a{k}")
-        for k in range(now["trades"]):
-            bench.trade(60 * minute + 60 * k / now["trades"], f"t{k}", value_usd=now["usd"])
-    assert bench.run(end_s) == []
-    ends, rows = rows_of(bench)
+    told = {}
+    for mode in ("gated", "alerts"):
+        bench = Bench(
+            replace(EngineSettings(), candidate_logit_micro=0, min_authors_15m=9),
+            stumps((feature, 2.999, -9.0, 9.0)),
+            options={"scores": mode},
+        )
+        for minute in range(180):
+            now = CALM | (busier if minute >= 150 else {})
+            for k in range(now["posts"]):
+                bench.post(60 * minute + 60 * k / now["posts"], f"a{k}")
+            for k in range(now["trades"]):
+                at = 60 * minute + 60 * k / now["trades"]
+                bench.trade(at, f"t{k}", value_usd=now["usd"])
+        told[mode] = bench.run(10_800)
+        if mode == "gated":
+            ends, rows = rows_of(bench)
     # before any baseline everything is looked at, then nothing, then what swells
-    assert not ((ends > 600) & (ends < calm_s)).any()
-    swollen = rows[ends > calm_s]
-    assert len(swollen) > 10
-    assert (swollen[:, FEATURES.index(feature)] >= 3).all()
+    assert not ((ends > 600) & (ends < 9_000)).any()
+    swollen = rows[ends > 9_000]
+    assert (swollen[:, FEATURES.index(feature)] >= 3).any()
     assert (swollen[:, :7] < 3).all()
+    # without scores to write a cheaper gate stands before them: it hides nothing
+    assert told["alerts"] == told["gated"]
+    assert [alert.kind for alert in told["alerts"]] == ["candidate"]
 
 
 def test_steady_talk_without_a_price_wakes_nothing() -> None:
-    bench = Bench(options={"scores": "gated"})
-    for k in range(720):
-        bench.post(10 * k, f"a{k % 5}")
-    assert bench.run(7_200) == []
-    ends, _ = rows_of(bench)
-    assert ends.max() <= 600
+    for mode in ("gated", "alerts"):
+        bench = Bench(options={"scores": mode})
+        for k in range(720):
+            bench.post(10 * k, f"a{k % 5}")
+        assert bench.run(7_200) == []
+        if mode == "gated":
+            ends, _ = rows_of(bench)
+            assert ends.max() <= 600
 
 
 def test_the_baselines_return_is_in_doublings() -> None:
