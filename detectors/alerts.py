@@ -142,33 +142,21 @@ class AlertWriter:
     ) -> tuple[Reason, ...]:
         micro = np.floor(self.model.contributions(features) * MICRO + 0.5)
         order = np.lexsort((np.arange(len(micro)), -np.abs(micro)))[:MAX_REASONS]
+        added, values = micro.tolist(), features.tolist()
+        usual, spread = means.tolist(), deviations.tolist()
         return tuple(
-            self._reason(k, float(micro[k]) / MICRO, features, means, deviations, minutes, quarters)
+            Reason(FEATURES[k], rounded(values[k]), None, None, None, added[k] / MICRO)
+            if k >= N_Z
+            else Reason(
+                FEATURES[k],
+                rounded(values[k]),
+                rounded(natural_mean(k, usual[k]), 4),
+                rounded(spread[k] / Y_UNIT, 4),
+                quarters if k >= _DAY_SCORES else minutes,
+                added[k] / MICRO,
+            )
             for k in order.tolist()
-            if micro[k] != 0.0
-        )
-
-    @staticmethod
-    def _reason(
-        k: int,
-        contribution: float,
-        features: NDArray[np.float64],
-        means: NDArray[np.float64],
-        deviations: NDArray[np.float64],
-        minutes: int,
-        quarters: int,
-    ) -> Reason:
-        value = rounded(float(features[k]))
-        if k >= N_Z:
-            return Reason(FEATURES[k], value, None, None, None, contribution)
-        mean = float(means[k])
-        return Reason(
-            FEATURES[k],
-            value,
-            rounded(natural_mean(k, mean), 4),
-            rounded(float(deviations[k]) / Y_UNIT, 4),
-            quarters if k >= _DAY_SCORES else minutes,
-            contribution,
+            if added[k] != 0.0
         )
 
 

@@ -295,8 +295,8 @@ class Engine:
         shift = max(self._n, 1).bit_length()
         m, left = intake.split(self._pend, self._n, end, shift, self._rest, self._keys)
         self._keys[:m].sort()
-        intake.settle_ties(self._pend, self._keys, m, shift, slots.state)
-        kept = self._seen.keep_first(self._pend, self._keys, m, shift, slots.state)
+        intake.settle_ties(self._pend, self._keys, m, shift, slots.hashes)
+        kept = self._seen.keep_first(self._pend, self._keys, m, shift, slots.hashes)
         if len(self._open) < len(slots.state):
             self._open = _grown(self._open, len(slots.state), self._n_open)
         due = intake.by_token(
@@ -305,7 +305,7 @@ class Engine:
         )  # fmt: skip
         model = self.model
         n_scores, n_alerts, n_lives, self._n_open, *out = run(
-            slots.state, slots.keys, self._ready, self._touched, self._start, due, end,
+            slots.state, self._ready, self._touched, self._start, due, end,
             self._progress.log_start_ms or 0, self._knobs, model.feat, model.thr,
             model.missing_left, model.leaf, model.base, self._mode, self._open, self._lives,
             *self._out, self.stats,

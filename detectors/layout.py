@@ -73,7 +73,6 @@ M_RETURN, M_LOG_PRICE = 6, 7
 STATE: Final = np.dtype(
     [
         ("bar", "i8"),  # last bar walked; 0: unused slot
-        ("key", "i8"),  # hash of the token's id
         ("first_bar", "i8"),
         ("last_bar", "i8"),  # last bar with a record
         ("created_ms", "i8"),

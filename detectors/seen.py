@@ -28,13 +28,13 @@ class Seen:
         keys: NDArray[np.int64],
         m: int,
         shift: int,
-        state: NDArray[Any],
+        hashes: NDArray[np.int64],
     ) -> int:
         """Drop duplicates among the first ``m`` sorted keys in place; returns how many stay."""
         at = kept = 0
         while True:
             at, kept, self._used = intake.drop_seen(
-                pend, keys, m, at, kept, shift, state, self.table, self._used, self.limit_bars
+                pend, keys, m, at, kept, shift, hashes, self.table, self._used, self.limit_bars
             )
             if at == m:
                 return int(kept)

@@ -24,7 +24,7 @@ class Slots:
 
     def __init__(self, capacity: int = 64) -> None:
         self.state = np.zeros(capacity, STATE)
-        self.keys = np.zeros(capacity, np.int64)
+        self.hashes = np.zeros(capacity, np.int64)
         self._slot: dict[str, int] = {}
         self._token: list[str | None] = []
         self._unused: list[int] = []
@@ -90,14 +90,12 @@ class Slots:
             if slot == len(self.state):
                 self._grow()
         self._slot[token] = slot
-        self.keys[slot] = hash64(token)
-        # the state's key serves ordering before the token's first bar closes
-        self.state[slot]["key"] = self.keys[slot]
+        self.hashes[slot] = hash64(token)
         return slot
 
     def _grow(self) -> None:
         more = len(self.state) + max(64, len(self.state) // 2)
-        state, keys = np.zeros(more, STATE), np.zeros(more, np.int64)
+        state, hashes = np.zeros(more, STATE), np.zeros(more, np.int64)
         state[: len(self.state)] = self.state
-        keys[: len(self.keys)] = self.keys
-        self.state, self.keys = state, keys
+        hashes[: len(self.hashes)] = self.hashes
+        self.state, self.hashes = state, hashes

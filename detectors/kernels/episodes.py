@@ -131,7 +131,8 @@ def follow(
 ) -> Int64:
     """One bar of an open or fading episode. Returns the kind of alert it calls for.
 
-    ``logit`` is NO_LOGIT where nothing new was scored: a bar without records, a fading episode.
+    ``logit`` is NO_LOGIT where nothing was scored: an open episode is scored once a minute, where
+    the bar has records; a fading one never.
     """
     s["ep_peak_authors"] = max(s["ep_peak_authors"], authors)
     s["ep_peak_traders"] = max(s["ep_peak_traders"], traders)

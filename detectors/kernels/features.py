@@ -215,7 +215,12 @@ def at_most(count: Int64) -> Int64:
 
 @jit
 def may_be_hot(
-    s: Record, b: Int64, n: NDArray[Any], long: NDArray[Any], log_start_ms: Int64
+    s: Record,
+    b: Int64,
+    n: NDArray[Any],
+    long: NDArray[Any],
+    log_start_ms: Int64,
+    bits: NDArray[Any],
 ) -> bool:
     """Cheap test before ``scores``: False means that no z-score can reach HOT.
 
@@ -232,10 +237,6 @@ def may_be_hot(
         return True
     if rises(stabilise_count(n[TRADES]), k, total[2], unit):
         return True
-    if rises(at_most(n[MENTIONS]), k, total[1], unit):
-        return True
-    if rises(at_most(n[TRADES]), k, total[3], unit):
-        return True
     if rises(stabilise(float(volume) / VOLUME_UNIT), k, total[4], unit):
         return True
     if rises(stabilise_net(n[BUYS], n[SELLS]), k, total[5], unit):
@@ -247,14 +248,23 @@ def may_be_hot(
         if rises((now - then) >> 10, k, total[6], np.int64(RETURN_FLOOR)):
             return True
     q = baseline_quarters(s, start)
-    if q < MIN_QUARTERS:
-        return False
-    total = s["qsum"]
-    if rises(stabilise_count(long[L_MENTIONS]), q, total[0], unit):
-        return True
-    if rises(stabilise_count(long[L_TRADES]), q, total[1], unit):
-        return True
-    return rises(stabilise(float(long[L_VOLUME]) / VOLUME_UNIT), q, total[2], unit)
+    if q >= MIN_QUARTERS:
+        day = s["qsum"]
+        if rises(stabilise_count(long[L_MENTIONS]), q, day[0], unit):
+            return True
+        if rises(stabilise_count(long[L_TRADES]), q, day[1], unit):
+            return True
+        if rises(stabilise(float(long[L_VOLUME]) / VOLUME_UNIT), q, day[2], unit):
+            return True
+    # how many different ones costs most to know: only where their events would allow it
+    if rises(at_most(n[MENTIONS]), k, total[1], unit):
+        authors = distinct_short(s, b, 1, s["wauthors"], bits)
+        if rises(stabilise_count(authors), k, total[1], unit):
+            return True
+    if rises(at_most(n[TRADES]), k, total[3], unit):
+        traders = distinct_short(s, b, 2, s["wtraders"], bits)
+        return rises(stabilise_count(traders), k, total[3], unit)
+    return False
 
 
 @jit

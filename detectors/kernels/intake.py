@@ -146,7 +146,7 @@ def before(x: Record, kx: Int64, y: Record, ky: Int64) -> bool:
 
 @jit
 def settle_ties(
-    pend: NDArray[Any], keys: NDArray[Any], m: Int64, shift: Int64, state: NDArray[Any]
+    pend: NDArray[Any], keys: NDArray[Any], m: Int64, shift: Int64, hashes: NDArray[Any]
 ) -> None:
     """Order records of one millisecond by content, never by arrival. keys are sorted by time."""
     mask = (np.int64(1) << shift) - 1
@@ -157,11 +157,11 @@ def settle_ties(
         for p in range(lo + 1, j):
             key = keys[p]
             x = pend[key & mask]
-            kx = state[x["slot"]]["key"]
+            kx = hashes[x["slot"]]
             q = p
             while q > lo:
                 y = pend[keys[q - 1] & mask]
-                if not before(x, kx, y, state[y["slot"]]["key"]):
+                if not before(x, kx, y, hashes[y["slot"]]):
                     break
                 keys[q] = keys[q - 1]
                 q -= 1
@@ -177,7 +177,7 @@ def drop_seen(
     at: Int64,
     kept: Int64,
     shift: Int64,
-    state: NDArray[Any],
+    hashes: NDArray[Any],
     seen: NDArray[Any],
     used: Int64,
     limit_bars: Int64,
@@ -193,7 +193,7 @@ def drop_seen(
     while at < m and 2 * used < size:
         r = pend[keys[at] & mask]
         bar = np.int64(r["bar"])
-        key = (np.int64(r["id"]) ^ state[r["slot"]]["key"] ^ ((np.int64(r["kind"]) & 3) << 1)) | 1
+        key = (np.int64(r["id"]) ^ hashes[r["slot"]] ^ ((np.int64(r["kind"]) & 3) << 1)) | 1
         h = (key >> 1) & (size - 1)
         while seen[h]["key"] != 0 and seen[h]["key"] != key:
             h = (h + 1) & (size - 1)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from detectors.jit import Int64, Record, jit
 from detectors.kernels.bars import fill_bar
 from detectors.kernels.episodes import (
-    FADING_STATE,
     NO_LOGIT,
     NONE,
+    OPEN_STATE,
     attention_permille,
     follow,
     may_open,
@@ -46,6 +46,7 @@ from detectors.layout import (
     HOUR_RING,
     LP_RING,
     M_LOG_PRICE,
+    MINUTE_BARS,
     N_ALERT_INTS,
     N_FEATURES,
     N_Z,
@@ -127,7 +128,6 @@ def write_alert(
 @jit
 def run(
     state: NDArray[Any],
-    keys: NDArray[Any],
     ready: NDArray[Any],
     touched: NDArray[Any],
     start: NDArray[Any],
@@ -154,8 +154,7 @@ def run(
 ) -> Any:
     """Walk each due token's records, closing bars below ``end_bar``.
 
-    ``keys`` are the slots' token hashes, used when a slot begins anew. Outputs grow as needed and
-    are returned: score rows (bar, slot), alert rows, lives that ended by silence
+    Outputs grow as needed and are returned: score rows (bar, slot), alert rows, lives that ended by silence
     (slot, first bar, last bar).
     """
     f = np.empty(N_FEATURES)
@@ -188,7 +187,7 @@ def run(
             if b >= end_bar:
                 break
             if s["bar"] == 0:
-                begin(s, b, keys[slot])
+                begin(s, b)
             elif s["ep"] == 0 and b - s["bar"] > EXPIRE_BARS:
                 if n_lives == lives.shape[0]:
                     more = np.empty((2 * n_lives, 3), np.int64)
@@ -198,7 +197,7 @@ def run(
                 lives[n_lives, 1] = s["first_bar"]
                 lives[n_lives, 2] = s["last_bar"]
                 n_lives += 1
-                begin(s, b, keys[slot])
+                begin(s, b)
             advance(s, b)
             for k in range(3):
                 evidence[k] = -1
@@ -217,14 +216,16 @@ def run(
             if few and not watched and score_mode != SCORE_ALL:
                 continue
             count_long(s, long)
-            # a bar without records, and a fading episode, need no score
-            look = fresh and s["ep"] != FADING_STATE
+            # an open episode is scored once a minute, for updates; a fading one no more
+            look = fresh
+            if watched:
+                look = fresh and s["ep"] == OPEN_STATE and b % MINUTE_BARS == 0
             hot = False
             counted = look or score_mode != SCORE_NONE
             if counted:
                 count_rest(s, b, n)
             if look and not watched and score_mode == SCORE_NONE:
-                counted = may_be_hot(s, b, n, long, log_start_ms)
+                counted = may_be_hot(s, b, n, long, log_start_ms, bits)
                 look = counted
             if counted:
                 minutes, quarters = scores(s, b, n, long, log_start_ms, f, means, devs, bits)

@@ -34,10 +34,9 @@ N_SUMS = 7
 
 
 @jit
-def begin(s: Record, b: Int64, key: Int64) -> None:
+def begin(s: Record, b: Int64) -> None:
     """Make a slot new: its first record lies in bar b."""
     s["bar"] = b - 1
-    s["key"] = key
     s["first_bar"] = b
     s["last_bar"] = b
     s["created_ms"] = -1
