@@ -141,6 +141,29 @@ def test_a_slow_swell_wakes_the_classifier_by_the_days_baseline(
     assert [alert.kind for alert in told["alerts"]] == ["candidate"]
 
 
+@pytest.mark.parametrize("feature", ["z_authors", "z_traders"])
+def test_as_much_as_ever_but_by_many_wakes_the_classifier(feature: str) -> None:
+    told = {}
+    for mode in ("gated", "alerts"):
+        bench = Bench(
+            replace(
+                EngineSettings(), candidate_logit_micro=0, min_authors_15m=0, min_traders_15m=0
+            ),
+            stumps((feature, 2.999, -9.0, 9.0)),
+            options={"scores": mode},
+        )
+        for k in range(15 * 16):
+            crowd = k >= 15 * 15
+            at = 4 * k
+            bench.post(at, f"a{k}" if crowd and feature == "z_authors" else "a")
+            bench.trade(at, f"t{k}" if crowd and feature == "z_traders" else "t")
+        told[mode] = bench.run(970)
+    assert told["alerts"] == told["gated"]
+    (alert,) = told["alerts"]
+    assert alert.ts_bar_end_ms > T0 + 900_000
+    assert alert.mentions_60s == alert.trades_60s == 15
+
+
 def test_steady_talk_without_a_price_wakes_nothing() -> None:
     for mode in ("gated", "alerts"):
         bench = Bench(options={"scores": mode})
