@@ -18,6 +18,7 @@ from schemas.records import (
     Control,
     Heartbeat,
     Holders,
+    Mention,
     Pool,
     Record,
     TokenInfo,
@@ -124,6 +125,8 @@ def test_every_fact_has_a_time_that_can_be(facts: dict[str, Any], field: str) ->
 @pytest.mark.parametrize(
     "record",
     [
+        Mention("m", MS, "x", "a"),
+        Mention("m", MS, "x", "a", "hi", (TOKEN,), ts_post_ms=MS),
         TokenInfo("i", MS, TOKEN),
         TokenInfo(
             "i", MS, TOKEN, CheckedText("A", MS), CheckedText("B", MS), CheckedText("C", MS), MS,
@@ -136,7 +139,7 @@ def test_every_fact_has_a_time_that_can_be(facts: dict[str, Any], field: str) ->
     ],
 )  # fmt: skip
 def test_sound_records_pass_and_read_back(record: Record) -> None:
-    assert check_record(record) is record
+    assert check_record(record) == record
     assert decode_record(encode_record(record)) == record
 
 
