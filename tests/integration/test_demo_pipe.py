@@ -66,6 +66,8 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
         env={**environment(tmp_path), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A shell that runs the tests in the background has its children ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one thread
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
