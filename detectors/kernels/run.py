@@ -237,7 +237,8 @@ def run(
             if look and not watched:
                 on_time = n[MENTIONS] + n[TRADES]
                 judged = hot and may_open(s, b, authors, traders, n[LATES], on_time, settings)
-            if look and hot:
+            # an episode keeps the onset it opened with, once its price is known
+            if look and hot and (not watched or s["hot_log_price"] == NO_PRICE):
                 note_burst(s, b, np.int64(s["lp"][(b - SHORT) % LP_RING]))
             told = score_mode == SCORE_ALL or (score_mode == SCORE_GATED and (hot or watched))
             logit = np.int64(NO_LOGIT)
