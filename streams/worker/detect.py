@@ -18,7 +18,7 @@ from streams.worker.alerts import decode_alert, encode_alert
 from streams.worker.checkpoint import Checkpoint, CheckpointStore
 from streams.worker.dead_letters import DeadLetters, Reject
 from streams.worker.handler import TP
-from streams.worker.inputs import decode_raw, input_names
+from streams.worker.inputs import decode_raw, input_names, refuse_lost
 from streams.worker.pacing import Pacing
 from streams.worker.tally import Tally
 
@@ -124,7 +124,7 @@ class DetectHandler:
         self._parts = {p: await self._load(p) for p in sorted(partitions)}
         for p in partitions:
             for topic, position in self._parts[p].positions.items():
-                _refuse_lost(topic, p, position, await self._log.start_offset(topic, p))
+                refuse_lost(topic, p, position, await self._log.start_offset(topic, p))
         return {tp: self.position(tp) for tp in tps}
 
     async def handover(self, tps: set[TP]) -> None:
@@ -145,7 +145,7 @@ class DetectHandler:
                 return
             if fresh[0].offset > part.positions[tp.topic]:
                 start = await self._log.start_offset(tp.topic, tp.partition)
-                _refuse_lost(tp.topic, tp.partition, part.positions[tp.topic], start)
+                refuse_lost(tp.topic, tp.partition, part.positions[tp.topic], start)
             if tp.topic == RESOLVED:
                 outputs, rejects = self._push_resolved(part, fresh)
             else:
@@ -324,14 +324,6 @@ def _push_batch(engine: Engine, name: str, batch: ResolvedBatch) -> Outputs:
     return engine.push(
         name, columns, batch.through_offset, batch.through_log_ms, batch.log_start_ms
     )
-
-
-def _refuse_lost(topic: str, partition: int, wanted: int, start: int) -> None:
-    if start > wanted:
-        raise GapError(
-            f"{topic}/{partition}: offsets {wanted} to {start - 1} were deleted before they were "
-            "read; going on would change alerts"
-        )
 
 
 def _refuse_split(tps: set[TP], partitions: set[int]) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from detectors.columns import Columns, columns_of
 from schemas.decode import decode_as
-from schemas.errors import RecordError
+from schemas.errors import GapError, RecordError
 from schemas.records import Heartbeat, Record, Tick, TokenInfo
 from schemas.topics import MENTIONS, TICKS, TOKEN_INFO
 from streams.files.ndjson import tick_columns
@@ -85,3 +85,15 @@ def decode_raw(topic: str, records: Sequence[LogRecord], floor_ms: int) -> Decod
         columns = build(kept, times)  # type: ignore[arg-type]
     last = records[-1].offset
     return Decoded(columns, last, log_ms, log_start_ms, rejects, progress, falls)
+
+
+def refuse_lost(topic: str, partition: int, wanted: int, start: int) -> None:
+    """Raise GapError where records that were not read yet are no longer in the log.
+
+    >>> refuse_lost("dex.ticks.v1", 0, 7, 7)
+    """
+    if start > wanted:
+        raise GapError(
+            f"{topic}/{partition}: offsets {wanted} to {start - 1} were deleted before they were "
+            "read; going on would change alerts"
+        )

@@ -9,14 +9,14 @@ from typing import Final, Protocol
 
 from detectors.resolved import decode_batch, pack_batch
 from schemas.decode import decode_as
-from schemas.errors import GapError, RecordError, StateError
+from schemas.errors import RecordError, StateError
 from schemas.records import Mention
 from schemas.topics import MENTIONS, RESOLVED
 from streams.log.base import Item, Log, LogRecord
 from streams.sources.places import token_partition
 from streams.worker.dead_letters import DeadLetters, Reject
 from streams.worker.handler import TP
-from streams.worker.inputs import declared_start_ms
+from streams.worker.inputs import declared_start_ms, refuse_lost
 from streams.worker.tally import Tally
 
 FLUSH_RECORDS: Final = 2_000
@@ -96,7 +96,7 @@ class ResolveHandler:
         for u in wanted:
             if all(u in each for each in reached):
                 at = min((each[u] for each in reached), key=lambda up: up.next_offset)
-                _refuse_lost(MENTIONS, u, at.next_offset, self._upstream[u].next_offset)
+                refuse_lost(MENTIONS, u, at.next_offset, self._upstream[u].next_offset)
                 self._upstream[u] = at
         return {tp: self.position(tp) for tp in tps}
 
@@ -110,7 +110,7 @@ class ResolveHandler:
         self._tally.count(MENTIONS, "skipped", len(records) - len(fresh))
         if fresh and fresh[0].offset > up.next_offset:
             start = await self._log.start_offset(MENTIONS, tp.partition)
-            _refuse_lost(MENTIONS, tp.partition, up.next_offset, start)
+            refuse_lost(MENTIONS, tp.partition, up.next_offset, start)
         for first in range(0, len(fresh), FLUSH_RECORDS):
             await self._resolve(tp, fresh[first : first + FLUSH_RECORDS])
 
@@ -215,12 +215,3 @@ async def _last_of_each(log: Log, out: int, low: int, end: int) -> dict[int, Ups
             break
         low = records[-1].offset + 1
     return found
-
-
-def _refuse_lost(topic: str, partition: int, wanted: int, start: int) -> None:
-    """Raise GapError where records that were not read yet are no longer in the log."""
-    if start > wanted:
-        raise GapError(
-            f"{topic}/{partition}: offsets {wanted} to {start - 1} were deleted before they were "
-            "read; going on would change alerts"
-        )
