@@ -35,12 +35,17 @@ WORDS = [
 ]
 
 
+def words(seed: int, n: int) -> str:
+    """Text of its own for each seed: copies do not count as a crowd."""
+    return " ".join(random.Random(seed).choices(WORDS, k=n))
+
+
 def crowd(round_: int, now_ms: int) -> list[Record]:
     """Ten people post about a coin and trade it, now."""
     found: list[Record] = []
     for i in range(10):
         at = now_ms - 10 * i
-        text = " ".join(random.Random(100 * round_ + i).choices(WORDS, k=9))  # no copies
+        text = words(100 * round_ + i, 9)
         found.append(Mention(f"m{round_}-{i}", at, "x", f"a{i}", text, (TOKENS[0],)))
         found.append(Tick(f"t{round_}-{i}", at, TOKENS[0], "0.01", 500, "buy", f"w{i}"))
     return found

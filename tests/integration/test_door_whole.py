@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 from pathlib import Path
 
@@ -22,30 +21,13 @@ from streams.run.warm import warm_up
 from streams.settings import HttpSettings
 from streams.sinks.webhook.settings import EndpointSettings
 from streams.web.health import Health
+from tests.helpers.crowd import words
 from tests.helpers.door import SECRET, Receiver, receiver
 from tests.helpers.logs import SETTINGS, TOKENS
 from tests.helpers.models import crowd_model
 from tests.helpers.served import NDJSON, TOKEN
 from tests.helpers.wire import random_records
 
-WORDS = [
-    "moon",
-    "dog",
-    "gold",
-    "pump",
-    "chart",
-    "wow",
-    "rocket",
-    "buy",
-    "early",
-    "gem",
-    "launch",
-    "hold",
-    "send",
-    "it",
-    "now",
-    "whale",
-]
 LIVE = EngineSettings(
     candidate_logit_micro=500_000, candidate_bars=1, min_authors_15m=3, min_traders_15m=3
 )
@@ -81,11 +63,6 @@ async def post(run: EmbeddedRun, metrics: Metrics, folder: Path, lines: list[byt
             assert (answer.status, told["accepted"]) == (200, len(lines)), told
         async with session.get(f"{opened.served.url}/metrics") as answer:
             return await answer.text()
-
-
-def text(i: int) -> str:
-    """Words of their own for each post: copies do not count as a crowd."""
-    return " ".join(random.Random(i).choices(WORDS, k=12))
 
 
 async def alerts_in(log: Log) -> list[bytes]:
@@ -138,7 +115,8 @@ async def test_a_burst_of_posts_becomes_a_webhook_within_seconds(tmp_path: Path)
             observe(metrics, run.crew, live=True)
             now_ms = time.time_ns() // 1_000_000
             burst: list[Record] = [
-                Mention(f"m{i}", now_ms, "x", f"a{i}", text(i), (TOKENS[0],)) for i in range(20)
+                Mention(f"m{i}", now_ms, "x", f"a{i}", words(i, 12), (TOKENS[0],))
+                for i in range(20)
             ]
             burst += [
                 Tick(f"t{i}", now_ms, TOKENS[0], "0.001", 100, "buy", f"w{i}") for i in range(5)

@@ -205,7 +205,7 @@ async def test_a_frozen_worker_leaves_instead_of_acting_for_others(
     worker.start()
     await eventually(lambda: set(worker.handled()) == every(50))
     worker.signal(signal.SIGSTOP)
-    await asyncio.sleep(8)  # the session lasts 6
+    await asyncio.sleep(8)  # Kafka's session timeout is 6 s here
     worker.signal(signal.SIGCONT)
     assert await worker.ended() == 1
     assert "frozen for" in worker.said
