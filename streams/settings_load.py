@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,10 +15,16 @@ from pydantic_settings import EnvSettingsSource, SettingsError
 
 from schemas.errors import ConfigError
 from streams.settings import ENV_PREFIX, NOT_SETTINGS, Settings, did_you_mean
+from streams.toml_lines import lines_of
 
 DEFAULT_FILE: Final = Path("goldendog.toml")
 Origins = dict[str, str]
-"""Dotted setting to where it came from: a file's name, a variable, or a flag."""
+"""Dotted setting to where it came from: a file and line, a variable, or a flag.
+
+Settings of a webhook go by its place in the list: ``webhooks.0.url``.
+"""
+_FLAGS: Final = {"http.port": "--http-port"}
+"""Flags that are not named for the last part of their setting."""
 
 
 def load_settings(
@@ -46,13 +52,14 @@ def load_with_origins(
     """As ``load_settings``, and where each setting that is no default came from."""
     merged: dict[str, Any] = {}
     origins: Origins = {}
-    path = _config_path(config)
+    path = config_path(config)
     if path is not None:
-        _merge(merged, _read_toml(path), str(path), origins)
-    _merge(merged, _read_environment(), None, origins)
+        values, lines = _read_toml(path)
+        _merge(merged, values, lambda name: f"{path}:{_line_of(name, lines)}", origins)
+    _merge(merged, _read_environment(), _variable_of, origins)
     for name, value in (flags or {}).items():
         if value is not None:
-            _merge(merged, _nested(name, value), _flag_of(name), origins)
+            _merge(merged, _nested(name, value), _flag_of, origins)
     try:
         return Settings.model_validate(merged), origins
     except ValidationError as error:
@@ -63,7 +70,8 @@ def load_with_origins(
         raise ConfigError(f"{at}{error.problem}", error.remedy) from None
 
 
-def _config_path(config: Path | None) -> Path | None:
+def config_path(config: Path | None = None) -> Path | None:
+    """The settings file in force: the one named, ``$GOLDENDOG_CONFIG``, or ``goldendog.toml``."""
     if config is not None:
         return config
     named = os.environ.get("GOLDENDOG_CONFIG")
@@ -72,9 +80,10 @@ def _config_path(config: Path | None) -> Path | None:
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        return tomllib.loads(text), lines_of(text)
     except FileNotFoundError:
         raise ConfigError(f"no such settings file: {path}", "name one that exists") from None
     except OSError as error:
@@ -113,21 +122,48 @@ def _nested(name: str, value: object) -> dict[str, Any]:
 
 
 def _merge(
-    into: dict[str, Any], new: Mapping[str, Any], origin: str | None, origins: Origins, at: str = ""
+    into: dict[str, Any],
+    new: Mapping[str, Any],
+    origin_of: Callable[[str], str],
+    origins: Origins,
+    at: str = "",
 ) -> None:
     for key, value in new.items():
         name = f"{at}{key}"
         if isinstance(value, Mapping):
             inner = into.get(key)
             into[key] = inner = inner if isinstance(inner, dict) else {}
-            _merge(inner, value, origin, origins, f"{name}.")
-        else:
-            into[key] = value
-            origins[name] = origin or f"{ENV_PREFIX}{name.upper().replace('.', '__')}"
+            _merge(inner, value, origin_of, origins, f"{name}.")
+            continue
+        for beneath in [known for known in origins if known.startswith(f"{name}.")]:
+            del origins[beneath]  # of the list that this one replaces
+        into[key] = value
+        origins[name] = origin_of(name)
+        if isinstance(value, list | tuple):
+            for i, item in enumerate(value):
+                for inner_key in item if isinstance(item, Mapping) else ():
+                    each = f"{name}.{i}.{inner_key}"
+                    origins[each] = origin_of(each)
+
+
+def _line_of(name: str, lines: Mapping[str, int]) -> int:
+    while name not in lines and "." in name:
+        name = name.rpartition(".")[0]
+    return lines.get(name, 1)
+
+
+def _variable_of(name: str) -> str:
+    parts = name.split(".")
+    exact = f"{ENV_PREFIX}{'__'.join(parts).upper()}"
+    set_here = {variable.upper() for variable in os.environ}
+    while exact not in set_here and len(parts) > 1:  # JSON in the variable of a whole section
+        parts.pop()
+        exact = f"{ENV_PREFIX}{'__'.join(parts).upper()}"
+    return exact
 
 
 def _flag_of(name: str) -> str:
-    return f"--{name.rsplit('.', 1)[-1].replace('_', '-')}"
+    return _FLAGS.get(name, f"--{name.rpartition('.')[2].replace('_', '-')}")
 
 
 def _origin_of(name: str, origins: Origins) -> str:

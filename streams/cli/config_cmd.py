@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -21,16 +21,37 @@ def _config() -> None:
 
 
 @config_app.command()
-def show(*, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Print every setting, its value and where it came from. Secrets are shown as ***."""
-    from streams.settings_load import load_with_origins
+def show(
+    *,
+    bootstrap: Annotated[
+        str | None, typer.Option("--bootstrap", metavar="HOST:PORT", help="As `run` takes it.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", metavar="DIR", help="As `run` takes it.")
+    ] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option("--lexicon", metavar="FILE", help="As `run` takes it.")
+    ] = None,
+    http_port: Annotated[
+        int | None, typer.Option("--http-port", metavar="N", help="As `run` takes it.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print every setting, its value and where it came from: file and line, variable, flag.
 
-    settings, origins = load_with_origins(config)
-    settings.endpoints()
-    rows = {
-        name: {"value": value, "origin": origins.get(name, "default")}
-        for name, value in _flat(_without_secrets(settings.model_dump(mode="json")))
+    Secrets are shown as ***.
+    """
+    from streams.settings_load import config_path, load_with_origins
+    from streams.settings_shown import shown_rows
+
+    flags = {
+        "kafka.bootstrap": bootstrap,
+        "data_dir": data_dir,
+        "lexicon": lexicon,
+        "http.port": http_port,
     }
+    rows = shown_rows(*load_with_origins(config, flags))
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
         return
@@ -38,22 +59,4 @@ def show(*, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     for name, row in rows.items():
         value = json.dumps(row["value"], ensure_ascii=False)
         print(f"{name:<{width}}  {value}  ({row['origin']})")
-
-
-def _without_secrets(dump: dict[str, Any]) -> dict[str, Any]:
-    endpoints = [
-        {
-            key: "***" if key in ("secret", "secrets", "url") else value
-            for key, value in each.items()
-        }
-        for each in dump["webhooks"]
-    ]
-    return dump | {"webhooks": endpoints}
-
-
-def _flat(values: dict[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{at}{key}.")
-        else:
-            yield f"{at}{key}", value
+    print(f"settings file: {config_path(config) or 'none'}")

@@ -162,8 +162,30 @@ def test_config_show_names_origins_and_hides_secrets(
     assert cli.exit_code(["config", "show", "--json", "--config", str(file)]) == 0
     out = capsys.readouterr().out
     rows = json.loads(out)
-    assert rows["http.port"] == {"value": 9, "origin": str(file)}
-    assert rows["http.token"]["origin"] == "GOLDENDOG_HTTP__TOKEN"
-    assert rows["engine.lateness_ms"]["origin"] == "default"
+    assert rows["http.port"] == {"value": 9, "origin": f"{file}:2"}
+    assert rows["http.token"] == {"value": "***", "origin": "GOLDENDOG_HTTP__TOKEN"}
+    assert rows["engine.lateness_ms"] == {"value": 2000, "origin": "default"}
+    assert rows["webhooks.desk.url"] == {"value": "https://example.com/***", "origin": f"{file}:5"}
+    assert rows["webhooks.desk.secrets"] == {"value": ["***"], "origin": f"{file}:6"}
+    assert rows["webhooks.desk.max_per_day"] == {"value": 20, "origin": "default"}
     assert "hush" not in out
     assert "MfKQ" not in out
+
+
+def test_config_show_takes_the_flags_of_run_and_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOLDENDOG_HTTP", '{"port": 1, "host": "h"}')
+    monkeypatch.setenv("GOLDENDOG_DATA_DIR", "d")
+    args = ["--http-port", "5", "--bootstrap", "k:1", "--lexicon", "l.json"]
+    assert cli.exit_code(["config", "show", *args]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
+    assert rows["http.port"] == "5 (--http-port)"
+    assert rows["http.host"] == '"h" (GOLDENDOG_HTTP)'
+    assert rows["data_dir"] == '"d" (GOLDENDOG_DATA_DIR)'
+    assert rows["kafka.bootstrap"] == '"k:1" (--bootstrap)'
+    assert rows["lexicon"] == '"l.json" (--lexicon)'
+    assert rows["kafka.sasl_password"] == '"" (default)'
+    assert lines[-1] == "settings file: none"

@@ -7,6 +7,7 @@ import pytest
 from detectors.settings import EngineSettings
 from schemas.errors import ConfigError
 from streams.settings_load import load_settings, load_with_origins
+from streams.toml_lines import lines_of
 
 
 @pytest.fixture(autouse=True)
@@ -33,9 +34,9 @@ def test_flags_win_over_environment_over_file(
     settings, origins = load_with_origins(path, {"http.port": 3, "data_dir": None})
     assert (settings.http.port, settings.http.host, settings.kafka.group) == (3, "b", "file")
     assert origins == {
-        "http.port": "--port",
+        "http.port": "--http-port",
         "http.host": "GOLDENDOG_HTTP__HOST",
-        "kafka.group": str(path),
+        "kafka.group": f"{path}:5",
     }
 
 
@@ -61,20 +62,23 @@ def test_webhooks_from_environment_are_json(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("htp = 3", "some.toml: unknown setting htp; did you mean http"),
-        ("[http]\nprt = 1", "some.toml: unknown setting http.prt; did you mean http.port"),
-        ("[http]\nport = 'abc'", "some.toml: http.port is 'abc'; write a whole number"),
-        ("[http]\nport = 99999", "some.toml: http.port is 99999; write 65535 or less"),
+        ("htp = 3", "some.toml:1: unknown setting htp; did you mean http"),
+        ("[http]\nprt = 1", "some.toml:2: unknown setting http.prt; did you mean http.port"),
+        ("[http]\nport = 'abc'", "some.toml:2: http.port is 'abc'; write a whole number"),
+        ("[http]\nport = 99999", "some.toml:2: http.port is 99999; write 65535 or less"),
         ("[http]\nmax_body_bytes = 1", "http.max_body_bytes is 1; write 1024 or more"),
-        ("[http]\ntoken = 3", "some.toml: http.token is ***; write a text in quotes"),
-        ("http = 3", "some.toml: http is 3; write it as a table, such as [http]"),
-        ("engine = 3", "some.toml: engine is 3; write it as a table, such as [http]"),
-        ("webhooks = 3", "some.toml: webhooks is ***; write it as a list, such as [[webhooks]]"),
+        ("[http]\ntoken = 3", "some.toml:2: http.token is ***; write a text in quotes"),
+        ("http = 3", "some.toml:1: http is 3; write it as a table, such as [http]"),
+        ("engine = 3", "some.toml:1: engine is 3; write it as a table, such as [http]"),
+        ("webhooks = 3", "some.toml:1: webhooks is ***; write it as a list, such as [[webhooks]]"),
         ("[log]\nlevel = 'loud'", "log.level is 'loud'; write one of 'debug', 'info', 'warning'"),
-        ("data_dir = 3", "some.toml: data_dir is 3; write a text in quotes"),
+        ("data_dir = 3", "some.toml:1: data_dir is 3; write a text in quotes"),
         ("[engine]\nlatness_ms = 3", "unknown setting engine.latness_ms; did you mean engine.late"),
         ("[engine]\nlateness_ms = 3.5", "engine.lateness_ms is 3.5; write a whole number"),
-        ("[engine]\nlateness_ms = -3", "some.toml: engine.lateness_ms is -3; write a value from 0"),
+        (
+            "[engine]\nlateness_ms = -3",
+            "some.toml:2: engine.lateness_ms is -3; write a value from 0",
+        ),
         ("[engine]\nfading_drawdown = 'x'", "engine.fading_drawdown is 'x'; write a number"),
         ("[kafka]\nbootstrap = ''", "kafka.bootstrap is ''; string should have at least 1"),
         ("x = = 3", "some.toml is no TOML: Invalid value (at line 1, column 5)"),
@@ -115,3 +119,45 @@ def test_a_missing_a_binary_and_an_unreadable_file(tmp_path: Path) -> None:
         load_settings(tmp_path / "b.toml")
     with pytest.raises(ConfigError, match="cannot read settings file"):
         load_settings(tmp_path)
+
+
+def test_lines_of_every_form_of_toml() -> None:
+    text = """# first
+a.b = "x" # dotted
+
+[c]
+"q r" = [
+  1, # [not.a.table]
+  2,
+]
+text = '''
+[nor.this]
+d = 1
+'''
+inline = {e = {f = 1}}
+[[w]]
+name = "one"
+[w.inner]
+g = 1
+[[w]]
+name = "two"
+list = [{h = 1}, {i = 2}]
+"""
+    assert lines_of(text) == {
+        "a": 2, "a.b": 2, "c": 4, "c.q r": 5, "c.text": 9, "c.inline": 13, "c.inline.e": 13,
+        "c.inline.e.f": 13, "w": 14, "w.0": 14, "w.0.name": 15, "w.0.inner": 16, "w.0.inner.g": 17,
+        "w.1": 18, "w.1.name": 19, "w.1.list": 20, "w.1.list.0": 20, "w.1.list.0.h": 20,
+        "w.1.list.1": 20, "w.1.list.1.i": 20,
+    }  # fmt: skip
+
+
+def test_a_list_from_the_environment_replaces_the_files_and_its_origins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _file(tmp_path, '[[webhooks]]\nname = "a"\n[[webhooks]]\nname = "b"\nurl = "u"\n')
+    assert load_with_origins(path)[1]["webhooks.1.url"] == f"{path}:5"
+    monkeypatch.setenv("GOLDENDOG_WEBHOOKS", '[{"name": "c"}]')
+    assert load_with_origins(path)[1] == {
+        "webhooks": "GOLDENDOG_WEBHOOKS",
+        "webhooks.0.name": "GOLDENDOG_WEBHOOKS",
+    }
