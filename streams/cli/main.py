@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "topics": Lazy("streams.cli.topics_cmd", "topics_app", "Create and describe the Kafka topics."),
     "schema": Lazy("streams.cli.schema_cmd", "schema", "Print the JSON Schema of the records."),
     "config": Lazy("streams.cli.config_cmd", "config_app", "Show the settings in force and where each came from."),
+    "doctor": Lazy("streams.cli.doctor_cmd", "doctor", "Look for what would keep goldendog from working here."),
     "version": Lazy("streams.cli.version_cmd", "version", "Print the version and the hash of the core."),
 }  # fmt: skip
 
