@@ -58,13 +58,14 @@ check: setup-dev ## lint, format, types, layers, schemas: the whole gate but the
 	@$(PY) -m ruff format --check --quiet || { $(PY) -m ruff format --check; exit 1; }
 	@$(PY) -m mypy
 	@told=$$($(VENV)/bin/lint-imports --no-cache) || { echo "$$told"; exit 1; }; echo "$$told" | grep '^Contracts:'
-	@$(VENV)/bin/goldendog schema --check
+	@$(VENV)/bin/goldendog schema --check && $(VENV)/bin/goldendog schema --asyncapi --check
 
 fix: setup-dev ## mend what lint and format can mend by themselves
 	@$(PY) -m ruff check --fix --quiet; $(PY) -m ruff format --quiet
 
-schema: setup-dev ## write schemas/jsonschema anew from schemas/records.py
+schema: setup-dev ## write schemas/jsonschema and schemas/asyncapi.json anew from the structs
 	@$(VENV)/bin/goldendog schema --out schemas/jsonschema
+	@$(VENV)/bin/goldendog schema --asyncapi --out schemas
 
 golden: setup-dev ## write the golden alerts anew, after a change that moves them on purpose
 	@$(PY) -m tests.helpers.golden
