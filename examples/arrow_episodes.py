@@ -1,0 +1,77 @@
+"""Episodes of a replay, one a row, with Arrow alone.
+
+python examples/arrow_episodes.py OUT
+
+OUT is a folder that `goldendog replay` wrote. For each episode: when its candidate could be known, the
+probability, the price then, the best price told while it was open, and the price at the fading alert.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+EPISODE = ["token", "ts_episode_start_ms"]
+
+
+def episodes(out: Path) -> pa.Table:
+    """One row an episode, in the order in which candidates could be known."""
+    alerts = pq.read_table(out / "alerts.parquet")
+
+    def of(kind: str, columns: dict[str, str]) -> pa.Table:
+        rows = alerts.filter(pc.field("kind") == kind)
+        return rows.select([*EPISODE, *columns]).rename_columns([*EPISODE, *columns.values()])
+
+    candidates = of(
+        "candidate",
+        {
+            "symbol": "symbol",
+            "ts_available_ms": "candidate_ms",
+            "probability": "probability",
+            "price_usd": "price_at_candidate",
+            "reason1_feature": "strongest_reason",
+        },
+    )
+    # An episode that rises again after its fading alert has another one: the last counts.
+    fading = (
+        of("fading", {"ts_available_ms": "fading_ms", "price_usd": "price_at_fading"})
+        .sort_by("fading_ms")
+        .group_by(EPISODE, use_threads=False)
+        .aggregate([("fading_ms", "last"), ("price_at_fading", "last")])
+        .rename_columns([*EPISODE, "fading_ms", "price_at_fading"])
+    )
+    best = (
+        alerts.group_by(EPISODE)
+        .aggregate([("price_usd", "max"), ("kind", "count")])
+        .rename_columns([*EPISODE, "best_price_told", "alerts"])
+    )
+    joined = candidates.join(fading, EPISODE).join(best, EPISODE)
+    ratio = pc.divide(joined["price_at_fading"], joined["price_at_candidate"])
+    return joined.append_column("fading_over_candidate", ratio).sort_by("candidate_ms")
+
+
+def main(out: Path) -> None:
+    """Print the episodes, and how many of the tokens seen had one."""
+    table = episodes(out)
+    print(
+        f"{'candidate (UTC)':<20} {'symbol':<10} {'P':>5} {'price':>12} {'best':>12} {'fading/candidate':>17}"
+    )
+    for row in table.to_pylist():
+        at = datetime.fromtimestamp(row["candidate_ms"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        ratio = row["fading_over_candidate"]
+        print(
+            f"{at:<20} {row['symbol'] or '?':<10} {row['probability']:>5.2f} "
+            f"{row['price_at_candidate']:>12.4g} {row['best_price_told']:>12.4g} "
+            f"{'still open' if ratio is None else f'{ratio:.2f}x':>17}"
+        )
+    tokens = len(pc.unique(pq.read_table(out / "universe.parquet")["token"]))
+    print(f"{table.num_rows} episodes of {len(pc.unique(table['token']))} of {tokens} tokens")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
