@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "run": Lazy("streams.cli.run_cmd", "run", "Detect live: embedded in one process, or as a worker on Kafka."),
     "replay": Lazy("streams.cli.replay_cmd", "replay", "Run recorded files through the same detectors."),
     "diff": Lazy("streams.cli.diff_cmd", "diff", "Name the first alert, bar and feature in which two runs differ."),
+    "export": Lazy("streams.cli.export_cmd", "export_app", "Write a replay's output in the formats of other tools."),
     "train": Lazy("streams.cli.train_cmd", "train", "Train the classifier on generated waves."),
     "topics": Lazy("streams.cli.topics_cmd", "topics_app", "Create and describe the Kafka topics."),
     "schema": Lazy("streams.cli.schema_cmd", "schema", "Print the JSON Schema of the records."),

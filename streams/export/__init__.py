@@ -1,0 +1,1 @@
+"""A replay's output in the formats of other tools."""
