@@ -34,6 +34,23 @@ def replay(
     lexicon: Annotated[
         Path | None, typer.Option("--lexicon", metavar="FILE", help="Words for tokens, JSON.")
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="TIME", help="Tell of bars that end after this time (ISO 8601)."
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="And not after this one.")
+    ] = None,
+    warmup: Annotated[
+        str | None,
+        typer.Option(
+            "--warmup",
+            metavar="DURATION",
+            help="Read so much of the log before --from, such as 25h, to fill baselines; 0 for none.",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier replay's output in DIR.")
     ] = False,
@@ -45,9 +62,13 @@ def replay(
     Writes alerts.ndjson and alerts.parquet, scores.parquet, universe.parquet, dead_letters.ndjson
     and summary.json. The folder appears when it is whole; nothing else is ever replaced.
     """
+    from streams.cli.times import duration_ms, instant_ms
     from streams.numba_cache import kernels_are_cached, prepare_numba_cache
     from streams.settings_load import load_settings
 
+    from_ms = None if since is None else instant_ms(since, "--from")
+    to_ms = None if until is None else instant_ms(until, "--to")
+    warmup_ms = None if warmup is None else duration_ms(warmup, "--warmup")
     settings = load_settings(config, {"lexicon": lexicon})
     prepare_numba_cache()
     if not kernels_are_cached():
@@ -56,6 +77,7 @@ def replay(
         )
     from streams.replay.api import replay as run
     from streams.replay.bar import progress_bar
+    from streams.replay.window import Window
 
     with progress_bar() as progress:
         result = run(
@@ -66,6 +88,7 @@ def replay(
             model=settings.model,
             out=out,
             overwrite=overwrite,
+            window=Window(from_ms, to_ms, warmup_ms),
             progress=progress,
         )
     if json:

@@ -19,6 +19,7 @@ from schemas.errors import LexiconError, UserError
 from streams.model_store import load_default_model, load_model
 from streams.replay.output import refuse_taken, whole_folder
 from streams.replay.run import Detection, OnProgress, Progress, run
+from streams.replay.window import WHOLE, Window
 
 NO_LEXICON: Final = '{"versions":[{"version":1,"effective_log_ms":0,"tokens":[]}]}'
 """Contract addresses alone are resolved: what an embedded run without a lexicon does."""
@@ -74,6 +75,7 @@ def replay(
     model: Model | Path | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
+    window: Window = WHOLE,
     progress: OnProgress | None = None,
 ) -> ReplayResult:
     """Run recorded records through the detectors.
@@ -88,6 +90,7 @@ def replay(
     model : or the folder it is in; the shipped one where left out.
     out : folder for the files; without one, tables stay in memory.
     overwrite : replace the output of an earlier replay.
+    window : the part of the log to tell of, and its warm-up; the whole where left out.
     progress : called after each batch of records.
 
     Returns
@@ -116,18 +119,28 @@ def replay(
         refuse_taken(Path(out), overwrite=overwrite)
     detection = Detection(settings or EngineSettings(), _model(model), _lexicon(lexicon), scores)
     found = [paths] if isinstance(paths, Path | str) else list(paths)
+    given = {
+        "paths": [str(Path(path).absolute()) for path in found],
+        "lexicon": _place(lexicon),
+        "model": _place(model),
+    }
     if out is not None:
         with whole_folder(Path(out), overwrite=overwrite) as folder:
-            summary = run(found, detection, folder, progress)
+            summary = run(found, detection, folder, progress, window, given)
         return ReplayResult(summary, Path(out))
     with TemporaryDirectory(prefix="goldendog-replay-") as temporary:
         folder = Path(temporary)
-        summary = run(found, detection, folder, progress)
+        summary = run(found, detection, folder, progress, window, given)
         names = ("alerts", "scores", "universe")
         tables = {
             name: pq.read_table(folder / f"{name}.parquet", memory_map=False) for name in names
         }
     return ReplayResult(summary, tables=tables)
+
+
+def _place(given: object) -> str | None:
+    """Where something was read from, for the summary; None where it came from memory."""
+    return str(Path(given).absolute()) if isinstance(given, str | Path) else None
 
 
 def _model(model: Model | Path | None) -> Model:

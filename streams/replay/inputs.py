@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
@@ -19,10 +20,11 @@ from schemas.topics import MENTIONS, TICKS, TOKEN_INFO
 from streams.files.kinds import find_files
 from streams.files.ndjson import RecordChunk
 from streams.files.order import Scan, Source, merged, scan, sources_of
-from streams.files.rows import BadRecord
+from streams.files.rows import I8, BadRecord
 from streams.log.base import LogRecord
 from streams.log.sqlite_reader import ReadonlyLog, open_readonly
 from streams.replay.steps import Step, deal, gather
+from streams.replay.window import Cut
 from streams.worker.inputs import KIND_OF, input_names
 
 LOG_NAME: Final = "log"
@@ -36,16 +38,23 @@ class Inputs(Protocol):
     """Something to replay, looked through.
 
     ``engines`` names the inputs of each engine. ``about`` describes what is read, for the summary;
-    ``records`` is how many there are, and ``out_of_order`` how many had to be moved.
+    ``records`` is how many there are, and ``out_of_order`` how many had to be moved. ``first_ms``
+    is the log time of the first, 0 where none has one.
     """
 
     engines: list[list[str]]
     about: list[dict[str, Any]]
     records: int
     out_of_order: int
+    first_ms: int
 
-    def steps(self, resolver: Resolver) -> Iterator[Step]:
-        """The pushes, each input's in its order, the inputs side by side in time."""
+    def steps(
+        self, resolver: Resolver, from_ms: int = 0, through_ms: int | None = None
+    ) -> Iterator[Step]:
+        """The pushes, each input's in its order, the inputs side by side in time.
+
+        Records before ``from_ms`` are passed over, and nothing beyond ``through_ms`` is read.
+        """
 
 
 def opened(
@@ -93,6 +102,7 @@ class _Files:
         self.engines = [[LOG_NAME]]
         self.records = sum(each.records for each in scans)
         self.out_of_order = sum(each.falls for each in scans)
+        self.first_ms = min((ms for each in scans if (ms := each.first_ms)), default=0)
         self.about = [
             {
                 "path": str(each.file.path),
@@ -104,23 +114,34 @@ class _Files:
             for each in scans
         ]
 
-    def steps(self, resolver: Resolver) -> Iterator[Step]:
-        offset, begun = -1, False
-        for chunks in merged(self._sources):
-            columns, seen = gather(chunks, resolver)
-            offset += seen.records
-            start = seen.first_ms if seen.declared_ms is None else seen.declared_ms
-            step = Step(
-                LOG_NAME,
-                {0: columns} if begun or seen.first_ms else {},  # no log time yet: nothing to tell
-                offset,
-                seen.through_ms,
-                start if seen.first_ms and not begun else None,
-                seen.outcomes(),
-                seen.bad,
-            )
-            begun = begun or seen.first_ms > 0
-            yield step
+    def steps(
+        self, resolver: Resolver, from_ms: int = 0, through_ms: int | None = None
+    ) -> Iterator[Step]:
+        offset, begun, skipped = -1, False, 0
+        cut = Cut(from_ms, through_ms)
+        for whole in merged(self._sources):
+            chunks = cut.chunks(whole)
+            if chunks:
+                columns, seen = gather(chunks, resolver)
+                offset += seen.records
+                start = seen.first_ms if seen.declared_ms is None else seen.declared_ms
+                step = Step(
+                    LOG_NAME,
+                    # no log time yet: nothing to tell
+                    {0: cut.columns(columns)} if begun or seen.first_ms else {},
+                    offset,
+                    seen.through_ms,
+                    cut.start_ms(start) if seen.first_ms and not begun else None,
+                    seen.outcomes() + Counter(skipped=cut.skipped - skipped),
+                    seen.bad,
+                )
+                begun = begun or seen.first_ms > 0
+                skipped = cut.skipped
+                yield step
+            if cut.ended:
+                if begun and through_ms is not None:
+                    yield Step(LOG_NAME, {0: None}, offset + 1, through_ms, None)
+                return
 
 
 @contextmanager
@@ -143,11 +164,23 @@ class _Head:
     topic: str
     partition: int
     records: Iterator[LogRecord]
+    cut: Cut
     log_ms: int = -1
 
     @property
     def name(self) -> str:
         return f"{self.topic}/{self.partition}"
+
+    def log_start_ms(self, record: LogRecord) -> int | None:
+        """Where the log says it began, by the input's first record; None of a later one."""
+        if self.log_ms >= 0:
+            return None
+        try:
+            first = decode_as(record.value or b"", kind_of(self.topic))
+        except RecordError:
+            return record.timestamp
+        declared = first.log_start_ms if isinstance(first, Heartbeat) else None
+        return record.timestamp if declared is None else declared
 
 
 class _Log:
@@ -163,14 +196,21 @@ class _Log:
         self.engines = [input_names(p, mention_parts) for p in range(parts)]
         ends = {place: log.end_offset(*place) for place in self._places}
         self.records = sum(ends.values())
+        firsts = (next(log.iter_topic(*place), None) for place in self._places)
+        self.first_ms = min((each.timestamp for each in firsts if each is not None), default=0)
         self.about = [
             {"path": str(path), "kind": "log", "input": f"{topic}/{p}", "records": end}
             for (topic, p), end in ends.items()
         ]
 
-    def steps(self, resolver: Resolver) -> Iterator[Step]:
+    def steps(
+        self, resolver: Resolver, from_ms: int = 0, through_ms: int | None = None
+    ) -> Iterator[Step]:
         size = max(500, OPEN_RECORDS // len(self._places))
-        heads = [_Head(t, p, self._log.iter_topic(t, p)) for t, p in self._places]
+        heads = [
+            _Head(t, p, self._log.iter_topic(t, p), Cut(from_ms, through_ms))
+            for t, p in self._places
+        ]
         while heads:
             head = min(heads, key=lambda each: each.log_ms)
             records = list(islice(head.records, size))
@@ -178,24 +218,42 @@ class _Log:
                 heads.remove(head)
                 continue
             yield self._step(head, records, resolver)
+            if head.cut.ended:
+                heads.remove(head)
 
     def _step(self, head: _Head, records: Sequence[LogRecord], resolver: Resolver) -> Step:
-        chunk = _chunk(head.topic, records, head.log_ms)
-        columns, seen = gather([chunk], resolver)
-        start = None
-        if head.log_ms < 0:
-            first = chunk.records[0]
-            declared = first.log_start_ms if isinstance(first, Heartbeat) else None
-            start = records[0].timestamp if declared is None else declared
-        head.log_ms = seen.through_ms
-        dealt = deal(columns, self._parts) if head.topic == MENTIONS else {head.partition: columns}
+        start = head.log_start_ms(records[0])
+        floor = max(head.log_ms, 0)
+        times = np.maximum.accumulate([floor, *(r.timestamp for r in records)])[1:]
+        before, rows = head.cut.skipped, head.cut.rows(times)
         through = records[-1].offset
-        return Step(head.name, dealt, through, head.log_ms, start, seen.outcomes(), seen.bad)
+        head.log_ms = int(times[-1])
+        if head.cut.ended and head.cut.through_ms is not None:
+            head.log_ms = head.cut.through_ms
+        start_ms = None if start is None else head.cut.start_ms(start)
+        skipped = Counter(skipped=head.cut.skipped - before)
+        if rows.stop == rows.start:
+            nothing = dict.fromkeys(self._readers(head))
+            return Step(head.name, nothing, through, head.log_ms, start_ms, skipped)
+        chunk = _chunk(head.topic, records[rows], times[rows])
+        columns, seen = gather([chunk], resolver)
+        columns = head.cut.columns(columns)
+        dealt = deal(columns, self._parts) if head.topic == MENTIONS else {head.partition: columns}
+        counts = seen.outcomes() + skipped
+        return Step(head.name, dealt, through, head.log_ms, start_ms, counts, seen.bad)
+
+    def _readers(self, head: _Head) -> list[int]:
+        """Numbers of the engines that read an input."""
+        return list(range(self._parts)) if head.topic == MENTIONS else [head.partition]
 
 
-def _chunk(topic: str, records: Sequence[LogRecord], floor_ms: int) -> RecordChunk:
-    kind = "mention" if topic == MENTIONS else KIND_OF[topic]
-    times = np.maximum.accumulate([max(floor_ms, 0), *(r.timestamp for r in records)])[1:]
+def kind_of(topic: str) -> str:
+    """The kind of record a topic holds."""
+    return "mention" if topic == MENTIONS else KIND_OF[topic]
+
+
+def _chunk(topic: str, records: Sequence[LogRecord], times: I8) -> RecordChunk:
+    kind = kind_of(topic)
     decoded: list[Record | BadRecord] = []
     for record, log_ms in zip(records, times.tolist(), strict=True):
         raw = record.value or b""

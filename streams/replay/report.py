@@ -38,6 +38,15 @@ def in_words(summary: dict[str, Any], out: str) -> str:
         lines.append(
             f"log time fell {records['out_of_order']:,} times: those files were sorted first"
         )
+    window = summary["window"]
+    if window and window["from_ms"] is not None:
+        lines.append(
+            f"told of from {utc(window['from_ms'])} on; {records['skipped']:,} records before the "
+            f"warm-up were passed over, {window['alerts_withheld']} alerts within it withheld"
+        )
+        if window["warmup_missing_ms"]:
+            hours = window["warmup_missing_ms"] / 3_600_000
+            lines.append(f"note: the log begins {hours:.1f} h later than the warm-up asked for")
     lines += [f"note: {warning}" for warning in summary["warnings"]]
     return "\n".join([*lines, f"written to {out}"])
 

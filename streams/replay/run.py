@@ -12,7 +12,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, Literal
 
-from detectors.engine import Engine, ScoreMode
+import numpy as np
+
+from detectors.engine import Engine, ScoreMode, ScoreRows
 from detectors.model import Model
 from detectors.resolve.lexicon import Lexicon
 from detectors.resolve.resolver import Resolver
@@ -21,6 +23,7 @@ from streams.fingerprint import fingerprint, fingerprint_parts
 from streams.replay.engines import Engines, Given
 from streams.replay.inputs import Inputs, opened
 from streams.replay.output import Output
+from streams.replay.window import WHOLE, Window
 
 SCHEMA: Final = 1
 SPILL: Final = ".sorted"
@@ -86,6 +89,7 @@ class _Counts:
     rejected: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
     scores: int = 0
+    withheld: int = 0
     evicted: int = 0
     first_ms: int = 0
     last_ms: int = 0
@@ -96,8 +100,13 @@ def run(
     detection: Detection,
     folder: Path,
     on_progress: OnProgress | None = None,
+    window: Window = WHOLE,
+    given: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Replay into a folder that exists and is empty; returns the summary, which is written too."""
+    """Replay into a folder that exists and is empty; returns the summary, which is written too.
+
+    ``given`` is what the summary says of where everything came from.
+    """
     began = perf_counter()
     counts = _Counts()
     tell = on_progress or (lambda _: None)
@@ -108,16 +117,18 @@ def run(
     with opened(paths, folder / SPILL, scanned) as inputs, Output(folder) as output:
         engines = Engines(detection.make_engine(), inputs.engines)
         resolver = Resolver(detection.lexicon)
+        window.check_begins(inputs.first_ms)
+        through_ms = window.records_through_ms(detection.settings.lateness_ms)
         replaying = perf_counter()
-        for step in inputs.steps(resolver):
-            given = engines.push(step)
+        for step in inputs.steps(resolver, window.records_from_ms, through_ms):
+            found = engines.push(step)
             counts.records += sum(step.counts.values())
             counts.outcomes += step.counts
             counts.rejected.update(bad.error.code for bad in step.bad)
             counts.first_ms = counts.first_ms or (step.log_start_ms or 0)
             counts.last_ms = max(counts.last_ms, step.through_log_ms)
             output.dead_letters(step.bad)
-            _write(given, output, counts)
+            _write(found, output, counts, window)
             seconds = perf_counter() - replaying
             n_alerts = counts.alerts.total()
             tell(
@@ -125,25 +136,50 @@ def run(
                     "replay", counts.records, inputs.records, counts.last_ms, seconds, n_alerts
                 )
             )
-        given, live = engines.finish()
-        _write(given, output, counts)
+        window.check_reached(counts.last_ms)
+        found, live = engines.finish()
+        _write(found, output, counts, window)
         output.lives(live, evicted=False)
         summary = _summary(detection, inputs, engines, counts, len(live), began)
+        summary |= {"window": _window(window, inputs, counts), "given": given}
         output.summary(summary)
     shutil.rmtree(folder / SPILL, ignore_errors=True)
     return summary
 
 
-def _write(given: Given, output: Output, counts: _Counts) -> None:
-    output.alerts(given.alerts)
+def _write(given: Given, output: Output, counts: _Counts, window: Window) -> None:
+    alerts = [alert for alert in given.alerts if window.tells(alert.ts_bar_end_ms)]
+    counts.withheld += len(given.alerts) - len(alerts)
+    output.alerts(alerts)
     output.lives(given.evicted, evicted=True)
-    counts.alerts.update(alert.kind for alert in given.alerts)
+    counts.alerts.update(alert.kind for alert in alerts)
     counts.evicted += len(given.evicted)
     counts.outcomes["late"] += given.late
     counts.outcomes["duplicates"] += given.duplicates
     if given.scores is not None:
-        output.scores(given.scores)
-        counts.scores += len(given.scores.token)
+        scores = _told(given.scores, window)
+        output.scores(scores)
+        counts.scores += len(scores.token)
+
+
+def _told(rows: ScoreRows, window: Window) -> ScoreRows:
+    """The scores of bars that are told of, in their order."""
+    if window.from_ms is None:
+        return rows
+    at = int(np.searchsorted(rows.ts_bar_end_ms, window.from_ms, side="right"))
+    return ScoreRows(
+        rows.token[at:], rows.ts_bar_end_ms[at:], rows.logit_micro[at:], rows.features[at:]
+    )
+
+
+def _window(window: Window, inputs: Inputs, counts: _Counts) -> dict[str, Any] | None:
+    told = window.as_dict()
+    if told is None or window.from_ms is None:
+        return told
+    missing = 0
+    if not counts.outcomes["skipped"]:
+        missing = max(inputs.first_ms - (window.from_ms - (window.warmup_ms or 0)), 0)
+    return told | {"warmup_missing_ms": missing, "alerts_withheld": counts.withheld}
 
 
 def _summary(
@@ -184,7 +220,7 @@ def _summary(
 
 OUTCOMES: Final = (
     "mentions", "mentions_unresolved", "ticks", "token_infos", "progress", "not_read", "rejected",
-    "late", "duplicates",
+    "late", "duplicates", "skipped",
 )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def test_the_page_on_replay_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     records = random_records(1, n=200)
     write_records(records[:100], "recordings/a.parquet")
     write_records(records[100:], "recordings/b.ndjson.zst")
-    assert len(play("replay.md")) == 4
+    assert len(play("replay.md")) == 5
     assert Path("with-scores/scores.parquet").is_file()
 
 
