@@ -242,9 +242,14 @@ def _schemas() -> dict[str, Any]:
             "timestamp": {"type": "string", "format": "date-time"},
             "data": {
                 "type": "object",
-                "description": "The alert, and when it is too old to act on.",
-                "required": [*(r for r in alert["required"] if r != "type"), "expires_at"],
-                "properties": {**data, "expires_at": {"type": "string", "format": "date-time"}},
+                "description": "The alert, what it says in a line, and when it is too old to act on.",
+                "required": [r for r in alert["required"] if r != "type"]
+                + ["summary", "expires_at"],
+                "properties": {
+                    **data,
+                    "summary": {"type": "string"},
+                    "expires_at": {"type": "string", "format": "date-time"},
+                },
             },
         },
     }

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.records import Alert, AlertKind
+from streams.words import sentence
 
 TYPES: Final[dict[AlertKind, str]] = {
     "candidate": "golden_dog.candidate",
@@ -28,12 +29,13 @@ def rfc3339(ts_ms: int) -> str:
 
 
 def body_of(alert: Alert, max_age_s: float) -> bytes:
-    """JSON ``{type, timestamp, data}``: the alert, and when it is too old to act on.
+    """JSON ``{type, timestamp, data}``: the alert, what it says, and when it is too old to act on.
 
     ``timestamp`` is when the alert could be known (``ts_available_ms``), not that of an attempt.
     """
     data: dict[str, Any] = msgspec.to_builtins(alert)
     del data["type"]  # of the record; the event has its own
+    data["summary"] = sentence(alert)
     data["expires_at"] = rfc3339(alert.ts_available_ms + round(max_age_s * 1000))
     return msgspec.json.encode(
         {
