@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # Two workers suit two cores; files stay whole, so that a broker or a compile is paid for once.
 PYTEST := $(PY) -m pytest -n 2 --dist loadfile
 
-.PHONY: help setup setup-dev demo test cover check fix schema golden bench lock clean
+.PHONY: help setup setup-dev demo test cover check fix schema golden docs bench lock clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
@@ -53,12 +53,13 @@ cover: setup-dev ## branch coverage of schemas and detectors, kernels uncompiled
 		tests/unit/test_resolve* tests/unit/test_schemas* \
 		tests/property/test_resolve* --cov --cov-report=term $(ARGS)
 
-check: setup-dev ## lint, format, types, layers, schemas: the whole gate but the tests
+check: setup-dev ## lint, format, types, layers, schemas, reference: the whole gate but the tests
 	@$(PY) -m ruff check --quiet
 	@$(PY) -m ruff format --check --quiet || { $(PY) -m ruff format --check; exit 1; }
 	@$(PY) -m mypy
 	@told=$$($(VENV)/bin/lint-imports --no-cache) || { echo "$$told"; exit 1; }; echo "$$told" | grep '^Contracts:'
 	@$(VENV)/bin/goldendog schema --check && $(VENV)/bin/goldendog schema --asyncapi --check
+	@$(PY) -m tests.helpers.reference --check
 
 fix: setup-dev ## mend what lint and format can mend by themselves
 	@$(PY) -m ruff check --fix --quiet; $(PY) -m ruff format --quiet
@@ -68,7 +69,10 @@ schema: setup-dev ## write schemas/jsonschema and schemas/asyncapi.json anew fro
 	@$(VENV)/bin/goldendog schema --asyncapi --out schemas
 
 golden: setup-dev ## write the golden alerts anew, after a change that moves them on purpose
-	@$(PY) -m tests.helpers.golden
+	@$(PY) -m tests.helpers.golden && $(PY) -m tests.helpers.reference
+
+docs: setup-dev ## write docs/reference and the README's sample alert anew, from code
+	@$(PY) -m tests.helpers.reference
 
 bench: setup-dev ## measure the engine on this machine
 	@$(PY) -m benchmarks.engine $(ARGS)

@@ -56,7 +56,15 @@ class _Section(BaseModel):
 
 
 class HttpSettings(_Section):
-    """The door: where records are POSTed and metrics read. Port 0 takes any free one."""
+    """The door: where records are POSTed and metrics read.
+
+    Parameters
+    ----------
+    host : address to listen on; the door speaks plain HTTP, so leave it on this machine.
+    port : 0 takes any free one.
+    token : what `/v1` asks for; made and kept in the data folder where left out.
+    max_body_bytes : largest body of a POST, packed.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8080
@@ -65,7 +73,19 @@ class HttpSettings(_Section):
 
 
 class KafkaSettings(_Section):
-    """Where the brokers are, how to speak to them, and how topics are created."""
+    """Where the brokers are, how to speak to them, and how topics are created.
+
+    Parameters
+    ----------
+    bootstrap : `host:port[,host:port...]`.
+    group : consumer group of the workers.
+    partitions : of every topic keyed by token, when topics are created.
+    mention_partitions : of raw mentions, likewise.
+    replication : copies of each partition, likewise.
+    security_protocol : how to speak to the brokers.
+    sasl_mechanism, sasl_username, sasl_password : of the two SASL protocols.
+    ssl_ca_file : certificates to trust, PEM; the system's where left out.
+    """
 
     bootstrap: Annotated[str, Field(min_length=1)] = "localhost:9092"
     group: Annotated[str, Field(min_length=1)] = "goldendog"
@@ -80,14 +100,31 @@ class KafkaSettings(_Section):
 
 
 class LogSettings(_Section):
-    """What is told on standard error: from which level on, for a reader or as JSON lines."""
+    """What is told on standard error.
+
+    Parameters
+    ----------
+    level : from which level on.
+    format : for a reader (text), as JSON lines, or by whether it is a terminal (auto).
+    """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "text", "json"] = "auto"
 
 
 class Settings(BaseSettings):
-    """All settings. ``goldendog config show`` prints them with their origin."""
+    """All settings. ``goldendog config show`` prints them with their origin.
+
+    Parameters
+    ----------
+    data_dir : where an embedded run keeps its log, token and outbox; a worker on Kafka its outbox.
+    lexicon : words for tokens, JSON; without one only contract addresses are found.
+    model : folder of a trained model; the shipped one where left out.
+    partitions, mention_partitions : of a new data folder: of tokens, and of raw mentions.
+    engine : thresholds and durations of the detector; other values, other alerts.
+    http, kafka, log : see their sections.
+    webhooks : receivers of alerts, a list of tables.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,

@@ -22,9 +22,9 @@ def reason(why: Reason) -> str:
 
 
 def reasons(alert: Alert, most: int = 3) -> str:
-    """The reasons that spoke for the alert, strongest first."""
-    pro = sorted(alert.reasons, key=lambda r: -r.contribution_logit)[:most]
-    return ", ".join(reason(r) for r in pro if r.contribution_logit > 0)
+    """The reasons that spoke for the alert, strongest first; what is unknown is none to a reader."""
+    pro = [r for r in alert.reasons if r.contribution_logit > 0 and r.value is not None]
+    return ", ".join(reason(r) for r in sorted(pro, key=lambda r: -r.contribution_logit)[:most])
 
 
 def name_of(alert: Alert) -> str:

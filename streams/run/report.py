@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from schemas.records import Alert
+from streams.words import reason
 from streams.worker.alerts import encode_alert
 
 PROGRESS_EVERY_S: Final = 10.0
@@ -37,9 +38,7 @@ def alert_line(alert: Alert) -> str:
     parts.append(f"{alert.mentions_60s} posts and {alert.trades_60s} trades in 60 s")
     if alert.reasons:
         why = ", ".join(
-            f"{reason.feature}={'?' if reason.value is None else format(reason.value, '.3g')} "
-            f"({reason.contribution_logit:+.2f})"
-            for reason in alert.reasons[:3]
+            f"{reason(each)} ({each.contribution_logit:+.2f})" for each in alert.reasons[:3]
         )
         parts.append(f"because {why}")
     return "  ".join(parts)
