@@ -7,10 +7,12 @@ line says ``file=NAME`` is written to that file. All blocks of a page share one 
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -91,17 +93,28 @@ def play(page: Path, folder: Path) -> list[Step]:
             ran.append(each)
     (folder / ".page").mkdir(exist_ok=True)
     (folder / ".page" / "script").write_text("\n".join(script) + "\n", "utf-8")
-    done = subprocess.run(
-        ["bash", ".page/script"],
+    _compare(page, ran, _run(folder))
+    return ran
+
+
+def _run(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = ["bash", ".page/script"]
+    process = subprocess.Popen(
+        command,
         cwd=folder,
         env=_environment(folder),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=TIMEOUT_S,
-        check=False,
+        start_new_session=True,
     )
-    _compare(page, ran, done)
-    return ran
+    try:
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what a page left running in the background
+        process.wait()
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def _compare(page: Path, ran: list[Step], done: subprocess.CompletedProcess[str]) -> None:

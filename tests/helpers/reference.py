@@ -22,17 +22,22 @@ from typing import Any, Final
 
 import msgspec
 
-from detectors.layout import FEATURES
+from detectors.alerts import MAX_REASONS
+from detectors.layout import BAR_MS, EXPIRE_BARS, FEATURES, MIN_MINUTES, MIN_QUARTERS
 from detectors.settings import EngineSettings
 from schemas import records
+from schemas.decode import MAX_RECORD_BYTES
 from schemas.json_schema import STRUCTS
 from schemas.topics import TOPICS
 from streams.cli.main import COMMANDS, exit_code
 from streams.features import FEATURE_WORDS
+from streams.log.topics import MAX_PARTITIONS
 from streams.metrics.crew import CrewCollector
-from streams.metrics.metrics import Metrics
+from streams.metrics.metrics import MAX_LABEL_VALUES, Metrics
+from streams.replay.tables import EVIDENCE, REASONS
 from streams.settings import ENV_PREFIX, HttpSettings, KafkaSettings, LogSettings, Settings
 from streams.sinks.webhook.settings import EndpointSettings
+from streams.web.records import Limits
 from tests.helpers.golden import GOLDEN, ROOT
 
 FOLDER: Final = ROOT / "docs" / "reference"
@@ -65,6 +70,7 @@ def pages() -> dict[Path, str]:
         "records.md": record_tables(),
         "features.md": features(),
         "metrics.md": metrics(),
+        "limits.md": limits(),
     }
     found = {FOLDER / name: f"{MADE}\n\n{text}" for name, text in made.items()}
     return {**found, README: readme(README.read_text("utf-8"))}
@@ -308,6 +314,41 @@ def _families() -> Iterator[tuple[str, ...]]:
         total = "_total" if family.type == "counter" else "_info" if family.type == "info" else ""
         meaning = " ".join(family.documentation.split())
         yield f"`{family.name}{total}`", family.type, ", ".join(names), meaning
+
+
+# -- limits ------------------------------------------------------------------------------------
+
+
+def limits() -> str:
+    """Every number at which something stops."""
+    door = Limits()
+    engine = EngineSettings()
+    rows = [
+        ("a record, as JSON", f"{MAX_RECORD_BYTES:,} bytes", "`too_large`, a dead letter"),
+        ("an id, a token id", f"{records.MAX_ID_CHARS} characters", "`wrong_shape`"),
+        ("a post's text", f"{records.MAX_TEXT_CHARS:,} characters", "`wrong_shape`"),
+        ("tokens named by a post", str(records.MAX_TOKENS_PER_MENTION), "beyond: a list, names none"),
+        ("times", "2009 to 2100", "`bad_time`"),
+        ("records behind the log", f"{engine.backfill_limit_ms // 60_000} min", "counted as late, not used"),
+        ("ids remembered for duplicates", f"{engine.backfill_limit_ms // 60_000} min", "an id may count again"),
+        ("silence of a token", f"{EXPIRE_BARS * BAR_MS // 3_600_000} h", "it starts anew"),
+        ("baseline before a score", f"{MIN_MINUTES} min, {MIN_QUARTERS} quarters", "unknown, null"),
+        ("reasons of an alert", f"{MAX_REASONS}, of which Parquet has {REASONS}", "the rest is left out"),
+        ("evidence of an alert", f"{EVIDENCE} ids", "the rest is left out"),
+        ("partitions", f"{MAX_PARTITIONS:,}", "refused when created"),
+        ("a body at the HTTP door", f"{door.max_body_bytes >> 20} MiB packed", "413; `http.max_body_bytes`"),
+        ("... unpacked", f"{door.max_unpacked_bytes >> 20} MiB", "413"),
+        ("... lines", f"{door.max_lines:,}", "413"),
+        ("... to arrive in", f"{door.body_timeout_s:g} s", "408"),
+        ("bodies at once", str(door.max_requests), "503 with Retry-After"),
+        ("an alert's age at a webhook", f"{EndpointSettings.max_age_s:g} s", "never sent; `max_age_s`"),
+        ("candidates a day to a webhook", str(EndpointSettings.max_per_day), "dropped by the budget; `max_per_day`"),
+        ("values of a metric's label", str(MAX_LABEL_VALUES), "later ones are `other`"),
+    ]  # fmt: skip
+    return (
+        "# Limits in numbers\n\nWhere something stops, and what happens there. [Limits](../limits.md) says what to doubt.\n\n"
+        + table(("of", "limit", "beyond it"), rows)
+    )
 
 
 # -- the README's alert ------------------------------------------------------------------------
