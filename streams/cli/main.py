@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "diff": Lazy("streams.cli.diff_cmd", "diff", "Name the first alert, bar and feature in which two runs differ."),
     "export": Lazy("streams.cli.export_cmd", "export_app", "Write a replay's output in the formats of other tools."),
     "train": Lazy("streams.cli.train_cmd", "train", "Train the classifier on generated waves."),
+    "why": Lazy("streams.cli.why_cmd", "why", "Tell which gates a token passed or missed at a bar."),
     "topics": Lazy("streams.cli.topics_cmd", "topics_app", "Create and describe the Kafka topics."),
     "schema": Lazy("streams.cli.schema_cmd", "schema", "Print the JSON Schema of the records."),
     "config": Lazy("streams.cli.config_cmd", "config_app", "Show the settings in force and where each came from."),

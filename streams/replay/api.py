@@ -117,7 +117,9 @@ def replay(
         raise UserError(f"scores is {scores!r}", "write alerts, gated or all")
     if out is not None:
         refuse_taken(Path(out), overwrite=overwrite)
-    detection = Detection(settings or EngineSettings(), _model(model), _lexicon(lexicon), scores)
+    detection = Detection(
+        settings or EngineSettings(), model_of(model), lexicon_of(lexicon), scores
+    )
     found = [paths] if isinstance(paths, Path | str) else list(paths)
     given = {
         "paths": [str(Path(path).absolute()) for path in found],
@@ -143,13 +145,15 @@ def _place(given: object) -> str | None:
     return str(Path(given).absolute()) if isinstance(given, str | Path) else None
 
 
-def _model(model: Model | Path | None) -> Model:
+def model_of(model: Model | Path | None) -> Model:
+    """A model, or the one in a folder, or the one shipped. Raises ModelError."""
     if model is None:
         return load_default_model()
     return load_model(model) if isinstance(model, Path) else model
 
 
-def _lexicon(lexicon: Lexicon | Path | str | None) -> Lexicon:
+def lexicon_of(lexicon: Lexicon | Path | str | None) -> Lexicon:
+    """A lexicon, or the one in a file, or none but addresses. Raises LexiconError."""
     if isinstance(lexicon, Lexicon):
         return lexicon
     if lexicon is None:
@@ -162,4 +166,4 @@ def _lexicon(lexicon: Lexicon | Path | str | None) -> Lexicon:
         ) from None
 
 
-__all__ = ["Progress", "ReplayResult", "replay"]
+__all__ = ["Progress", "ReplayResult", "lexicon_of", "model_of", "replay"]

@@ -1,0 +1,274 @@
+"""What the kernel's own rules say of one bar, clause by clause.
+
+No rule is written here. A clause is told apart by asking the rule itself again with every other
+clause satisfied; only the distance to a limit is computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.alerts import exp2_q20
+from detectors.kernels import episodes as ep
+from detectors.kernels.features import HOT, LATES, MENTIONS, N_COUNTS, TRADES
+from detectors.kernels.run import FEW, is_hot
+from detectors.layout import N_FEATURES, N_Z, NO_PRICE
+from detectors.model import MICRO
+from detectors.settings import EngineSettings
+
+ENOUGH: Final = 1 << 40
+NEVER: Final = 1 << 60
+Record = NDArray[Any]
+Knobs = NDArray[np.int64]
+Answer = bool | None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate, threshold or clause.
+
+    Parameters
+    ----------
+    name : of the gate, or of the setting that is its limit.
+    passed : what the rule says; None where there was nothing to say.
+    value, limit : in ``unit``; None where unknown.
+    over : how far beyond its limit the value is; negative is how much it missed by.
+    means : what passing means, in words.
+    """
+
+    name: str
+    passed: bool | None
+    value: float | None
+    limit: float | None
+    over: float | None
+    unit: str
+    means: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Everything the rules look at in one bar.
+
+    Parameters
+    ----------
+    number : of the bar.
+    state : the token's record after the bar was filled, with the episode as it was before.
+    counts : of the short window, in the kernel's places.
+    authors, traders : of the long window, in person-minutes.
+    features, logit_micro : what the bar was scored with.
+    """
+
+    number: int
+    state: Record
+    counts: NDArray[np.int64]
+    authors: int
+    traders: int
+    features: NDArray[np.float64]
+    logit_micro: int
+
+
+def opening(bar: Bar, knobs: Knobs, settings: EngineSettings, run: int) -> list[Gate]:
+    """The gates between a bar with records and a new episode, in the kernel's order.
+
+    ``run`` is how many passing bars in a row there are with this one.
+    """
+    n, f, s = bar.counts, bar.features, bar.state
+    late, on_time = int(n[LATES]), int(n[MENTIONS] + n[TRADES])
+
+    def may(**given: Any) -> bool:
+        asked = s.copy()
+        asked["log_price"] = given.get("log_price", 0)
+        asked["ep_end"] = given.get("ep_end", -1)
+        return bool(
+            ep.may_open(
+                asked,
+                bar.number,
+                given.get("authors", ENOUGH),
+                given.get("traders", ENOUGH),
+                given.get("late", 0),
+                given.get("on_time", 1),
+                knobs,
+            )
+        )
+
+    authors, traders = bar.authors, bar.traders
+    priced, ended = int(s["log_price"]) != NO_PRICE, int(s["ep_end"])
+    since = bar.number - ended if ended >= 0 else None
+    return [
+        _few(n),
+        _hot(f),
+        _gate("min_authors_15m", may(authors=authors), authors, settings.min_authors_15m, "authors",
+              "enough independent authors in 15 minutes"),
+        _gate("min_traders_15m", may(traders=traders), traders, settings.min_traders_15m, "traders",
+              "enough independent traders in 15 minutes"),
+        Gate("price", may(log_price=s["log_price"]), float(priced), 1.0, float(priced) - 1.0,
+             "known", "a price is known"),
+        _gate("late", may(late=late, on_time=on_time), on_time, late, "records on time",
+              "no more records of the minute came late than on time"),
+        _gate("refractory_bars", may(ep_end=ended), since, settings.refractory_bars + 1, "bars",
+              "the last episode closed long enough ago"),
+        _threshold(bar, knobs, settings),
+        _gate("candidate_bars", _enough_bars(bar, knobs, run), run, settings.candidate_bars, "bars",
+              "bars in a row at or above the threshold"),
+    ]  # fmt: skip
+
+
+def following(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
+    """What would tell an open or fading episode on, each clause by itself.
+
+    ``bar.state`` has the episode's peaks as they are with this bar.
+    """
+    s, b = bar.state, bar.number
+    price = int(s["log_price"])
+    risen = price - int(s["ep_sent_log_price"])
+    rise = _gate(
+        "update_rise_x",
+        _follow(bar, knobs, ep.UPDATE, T_STEP=NEVER),
+        exp2_q20(risen),
+        settings.update_rise_x,
+        "x",
+        "update: the price rose well beyond what was last told",
+    )
+    if s["ep"] == ep.FADING_STATE:
+        share = int(ep.attention_permille(s, bar.authors, bar.traders)) / 1000
+        return [
+            _gate("closed_bars", _follow(bar, knobs, ep.CLOSED, T_CLOSE_PERMILLE=-1),
+                  b - int(s["ep_fade_bar"]), settings.closed_bars, "bars",
+                  "close: the fading alert is long enough ago"),
+            _gate("closed_attention_share", _follow(bar, knobs, ep.CLOSED, T_CLOSE_BARS=NEVER),
+                  share, settings.closed_attention_share, "of peak", "close: attention is gone",
+                  at_most=True),
+            rise,
+        ]  # fmt: skip
+    return [*_fading(bar, knobs, settings), *_news(bar, knobs, settings), rise]
+
+
+def _few(n: NDArray[np.int64]) -> Gate:
+    unknown = np.full(N_FEATURES, np.nan)  # no baseline: only the number of records decides
+    value = max(int(n[MENTIONS]), int(n[TRADES]))
+    return _gate(
+        "few", bool(is_hot(unknown, n)), value, FEW, "records", "enough mentions or trades in 60 s"
+    )
+
+
+def _hot(f: NDArray[np.float64]) -> Gate:
+    """The highest z-score against the gate; by itself, however few the records."""
+    enough = np.zeros(N_COUNTS, np.int64)
+    enough[MENTIONS] = ENOUGH
+    passed = bool(is_hot(f, enough))
+    if np.isnan(f[0]):
+        means = "the hour's baseline is too short for a score, so none is asked for"
+        return Gate("hot", passed, None, float(HOT), None, "deviations", means)
+    highest = float(np.nanmax(f[:N_Z]))
+    return _gate("hot", passed, highest, HOT, "deviations", "the highest of the z-scores")
+
+
+def _threshold(bar: Bar, knobs: Knobs, settings: EngineSettings) -> Gate:
+    one = knobs.copy()
+    one[ep.T_BARS] = 1
+    asked = bar.state.copy()
+    kind = ep.maybe_open(asked, bar.number, bar.logit_micro, bar.authors, bar.traders, one)
+    return _gate(
+        "candidate_logit_micro",
+        bool(kind == ep.CANDIDATE),
+        bar.logit_micro / MICRO,
+        settings.candidate_logit_micro / MICRO,
+        "logit",
+        "the classifier's score",
+    )
+
+
+def _enough_bars(bar: Bar, knobs: Knobs, run: int) -> bool:
+    asked = bar.state.copy()
+    asked["run"], asked["run_last"] = run - 1, bar.number - 1
+    return bool(ep.maybe_open(asked, bar.number, ENOUGH, 0, 0, knobs) == ep.CANDIDATE)
+
+
+def _fading(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
+    s, b = bar.state, bar.number
+    since = b - int(s["ep_peak_bar"])
+    fallen = int(s["ep_peak_log_price"]) - int(s["log_price"])
+    rise = int(s["ep_peak_bar"]) - int(s["ep_start"])
+    share = int(ep.attention_permille(s, bar.authors, bar.traders))
+
+    def fades(share: int, fallen: int, **limits: int) -> bool:
+        return bool(ep.is_fading(s, b, share, fallen, _with(knobs, limits)))
+
+    most = int(knobs[ep.T_PATIENCE_PERMILLE]) * rise / 1000
+    lost = 1.0 - exp2_q20(-fallen)
+    return [
+        _gate("fading_bars", fades(0, NEVER), since, settings.fading_bars, "bars",
+              "fade: the highest price is long enough ago"),
+        _gate("fading_patience", fades(0, ENOUGH, T_FADE_BARS=0, T_RUG_Q20=NEVER), since, most,
+              "bars", "fade: and for as long as this share of the rise took"),
+        _gate("fading_attention_share",
+              fades(share, ENOUGH, T_FADE_BARS=0, T_RUG_Q20=NEVER, T_PATIENCE_PERMILLE=0),
+              share / 1000, settings.fading_attention_share, "of peak",
+              "fade: and the crowd has left", at_most=True),
+        _gate("fading_drawdown",
+              fades(0, fallen, T_FADE_BARS=0, T_RUG_Q20=NEVER, T_PATIENCE_PERMILLE=0),
+              lost, settings.fading_drawdown, "below the highest price",
+              "fade: and the price no longer rises"),
+        _gate("rug_drawdown", fades(ENOUGH, fallen, T_FADE_BARS=0), lost, settings.rug_drawdown,
+              "below the highest price", "fade: or the price has broken, whatever the crowd does"),
+    ]  # fmt: skip
+
+
+def _news(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
+    means = "update: the score rose well beyond what was last told"
+    step = settings.update_step_logit_micro / MICRO
+    if bar.logit_micro == ep.NO_LOGIT:
+        means = "update: the score of an open episode is looked at once a minute, not in this bar"
+        return [Gate("update_step_logit_micro", None, None, step, None, "logit", means)]
+    risen = (bar.logit_micro - int(bar.state["ep_sent"])) / MICRO
+    passed = _follow(bar, knobs, ep.UPDATE, T_RISE_Q20=NEVER)
+    return [_gate("update_step_logit_micro", passed, risen, step, "logit", means)]
+
+
+def _follow(bar: Bar, knobs: Knobs, kind: int, **limits: int) -> bool:
+    """Whether an episode is told on as ``kind`` where it cannot fade or close for another reason."""
+    never_fades = {"T_FADE_BARS": NEVER}
+    never_closes = {} if kind == ep.CLOSED else {"T_CLOSE_BARS": NEVER, "T_CLOSE_PERMILLE": -1}
+    asked = bar.state.copy()
+    found = ep.follow(
+        asked,
+        bar.number,
+        bar.logit_micro,
+        bar.authors,
+        bar.traders,
+        _with(knobs, never_fades | never_closes | limits),
+    )
+    return bool(found == kind)
+
+
+def _with(knobs: Knobs, limits: dict[str, int]) -> Knobs:
+    out = knobs.copy()
+    for name, value in limits.items():
+        out[getattr(ep, name)] = value
+    return out
+
+
+def _gate(
+    name: str,
+    passed: Answer,
+    value: float | None,
+    limit: float,
+    unit: str,
+    means: str,
+    *,
+    at_most: bool = False,
+) -> Gate:
+    over = None if value is None else (limit - value if at_most else value - limit)
+    return Gate(
+        name,
+        None if passed is None else bool(passed),
+        value,
+        float(limit),
+        None if over is None else round(over, 6),
+        unit,
+        means,
+    )
