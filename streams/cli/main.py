@@ -24,9 +24,11 @@ INTERRUPTED: Final = 130
 COMMANDS: Final = {
     "demo": Lazy("streams.cli.demo_cmd", "demo", "Play the RedNote wave of January 2025, or write its records."),
     "run": Lazy("streams.cli.run_cmd", "run", "Detect live: embedded in one process, or as a worker on Kafka."),
+    "import": Lazy("streams.cli.import_cmd", "import_app", "Turn recordings that others made into records to replay."),
     "replay": Lazy("streams.cli.replay_cmd", "replay", "Run recorded files through the same detectors."),
     "diff": Lazy("streams.cli.diff_cmd", "diff", "Name the first alert, bar and feature in which two runs differ."),
     "export": Lazy("streams.cli.export_cmd", "export_app", "Write a replay's output in the formats of other tools."),
+    "sweep": Lazy("streams.cli.sweep_cmd", "sweep", "Try up to 100 settings on one log."),
     "train": Lazy("streams.cli.train_cmd", "train", "Train the classifier on generated waves."),
     "why": Lazy("streams.cli.why_cmd", "why", "Tell which gates a token passed or missed at a bar."),
     "topics": Lazy("streams.cli.topics_cmd", "topics_app", "Create and describe the Kafka topics."),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import zstandard
 
@@ -18,6 +18,9 @@ from schemas.decode import encode_record
 from schemas.errors import RecordError, UserError
 from schemas.records import Mention, Record, Tick
 from streams.files.kinds import PACKINGS, SUFFIXES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BATCH_RECORDS: Final = 65_536
 
@@ -97,7 +100,6 @@ def _packer(raw: IO[bytes], packed: str) -> Iterator[IO[bytes]]:
 
 
 def _write_parquet(records: Iterable[Record], path: Path) -> int:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from streams.files.schema import RECORD_SCHEMA
@@ -106,12 +108,21 @@ def _write_parquet(records: Iterable[Record], path: Path) -> int:
     records = iter(records)
     with pq.ParquetWriter(path, RECORD_SCHEMA, compression="zstd") as writer:
         while batch := list(islice(records, BATCH_RECORDS)):
-            rows = [_row(record) for record in batch]
-            columns = [[row.get(name) for row in rows] for name in RECORD_SCHEMA.names]
-            arrays = [pa.array(c, f.type) for c, f in zip(columns, RECORD_SCHEMA, strict=True)]
-            writer.write_batch(pa.record_batch(arrays, schema=RECORD_SCHEMA))
+            writer.write_batch(batch_of(batch))
             n += len(batch)
     return n
+
+
+def batch_of(records: Sequence[Record]) -> pa.RecordBatch:
+    """Records as rows of a Parquet file of records."""
+    import pyarrow as pa
+
+    from streams.files.schema import RECORD_SCHEMA
+
+    rows = [_row(record) for record in records]
+    columns = [[row.get(name) for row in rows] for name in RECORD_SCHEMA.names]
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, RECORD_SCHEMA, strict=True)]
+    return pa.record_batch(arrays, schema=RECORD_SCHEMA)
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -33,15 +34,26 @@ from streams.worker.dead_letters import Reject, letter
 ROW_GROUP: Final = 65_536
 
 
+@dataclass(frozen=True)
+class Owner:
+    """Whose output may be replaced: what it is called, and how its folders are known."""
+
+    name: str
+    owns: Callable[[Path], bool]
+
+
+REPLAY: Final = Owner("replay", is_replay_output)
+
+
 @contextmanager
-def whole_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
+def whole_folder(out: Path, *, overwrite: bool, owner: Owner = REPLAY) -> Iterator[Path]:
     """A folder beside ``out`` to write to, which becomes ``out`` if all goes well.
 
-    An ``out`` that is missing or empty is made. An earlier replay's is replaced where
+    An ``out`` that is missing or empty is made. An earlier one of the same owner is replaced where
     ``overwrite`` allows, any other folder never. Raises UserError.
     """
     out = Path(os.path.abspath(out))  # noqa: PTH100 - resolve() would follow a link and replace its target
-    refuse_taken(out, overwrite=overwrite)
+    refuse_taken(out, overwrite=overwrite, owner=owner)
     part = out.with_name(f".{out.name}.part{os.getpid()}")
     try:
         part.mkdir(parents=True)
@@ -56,7 +68,7 @@ def whole_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
         ) from None
 
 
-def refuse_taken(out: Path, *, overwrite: bool) -> None:
+def refuse_taken(out: Path, *, overwrite: bool, owner: Owner = REPLAY) -> None:
     """Raise UserError where ``out`` is in the way and must not be replaced."""
     if not out.exists() and not out.is_symlink():
         return
@@ -64,13 +76,15 @@ def refuse_taken(out: Path, *, overwrite: bool) -> None:
         raise UserError(f"{out} is no folder", "name another with --out")
     if not any(out.iterdir()):
         return
-    if not is_replay_output(out):
+    if not owner.owns(out):
         raise UserError(
-            f"{out} holds something else than a replay's output", "name another folder with --out"
+            f"{out} holds something that no {owner.name} wrote",
+            "name another folder with --out",
         )
     if not overwrite:
         raise UserError(
-            f"{out} holds an earlier replay", "add --overwrite to replace it, or name another --out"
+            f"{out} holds an earlier {owner.name}",
+            "add --overwrite to replace it, or name another --out",
         )
 
 

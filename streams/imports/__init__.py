@@ -1,0 +1,1 @@
+"""Recordings that others made, turned into record Parquet: one module a source."""

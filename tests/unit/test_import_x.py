@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.imports.delays import Delays
+from streams.imports.run import run_import
+from streams.imports.tickers import ticker_token
+from streams.imports.x_mentions import XMentions
+from tests.helpers.imports import T0_S, imported, records, refused, rejected, table
+
+T0 = T0_S // 60
+MINUTE = 60_000
+
+
+def minute(t: int = 0, coin: str = "DOGE", tweets: int = 1, users: int | None = None) -> Any:
+    return {"t": T0 + t, "coin": coin, "tweets": tweets, "users": users or tweets}
+
+
+def test_a_minute_becomes_as_many_mentions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = table(tmp_path / "a.parquet", [minute(0, tweets=5, users=3), minute(2, "PEPE")])
+    done = imported(capsys, "x-mentions", path, "--out", tmp_path / "o")
+    *mentions, end = records(tmp_path / "o")
+    assert Counter(tuple(m["tokens"]) for m in mentions) == {
+        (ticker_token("DOGE"),): 5,
+        (ticker_token("PEPE"),): 1,
+    }
+    assert len({m["author_id"] for m in mentions}) == 4
+    assert {m["platform"] for m in mentions} == {"x"}
+    for m in mentions:  # 20 s are more than a bar waits: as of a polled source
+        assert m["ts_event_ms"] == m["ts_log_ms"] == m["ts_post_ms"] + 20_000
+    assert [m["ts_post_ms"] // MINUTE - T0 for m in mentions] == [0, 0, 0, 0, 0, 2]
+    assert end["type"] == "heartbeat"
+    assert done["latency"]["mentions"] == {"delay_ms": 20_000, "event_time": "arrival"}
+    assert done["usd_rate"] is None
+
+
+def test_a_short_delay_keeps_the_posts_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = table(tmp_path / "a.csv", [minute()])
+    args = ("x-mentions", path, "--out", tmp_path / "o", "--latency", "mentions=2s")
+    imported(capsys, *args)
+    first = records(tmp_path / "o")[0]
+    assert first["ts_log_ms"] == first["ts_event_ms"] + 2_000 and "ts_post_ms" not in first
+
+
+minutes = st.lists(
+    st.tuples(
+        st.integers(0, 400),
+        st.sampled_from(["DOGE", "PEPE", "$$$", "金狗"]),
+        st.integers(1, 40),
+        st.floats(0, 1),
+    ),
+    min_size=1,
+    max_size=60,
+    unique_by=lambda row: row[:2],
+)
+
+
+@given(rows=minutes, in_order=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_mentions_are_as_many_as_tweets_and_authors_as_users(
+    rows: list[tuple[int, str, int, float]], in_order: bool, tmp_path_factory: Any
+) -> None:
+    folder = tmp_path_factory.mktemp("x")
+    given = [(t, c, n, 1 + int(part * (n - 1))) for t, c, n, part in rows]
+    given = sorted(given) if in_order else given
+    path = table(folder / "a.parquet", [minute(*row) for row in given])
+    run_import(XMentions(path, Delays()), folder / "o")
+    *mentions, _ = records(folder / "o")
+    times = [m["ts_log_ms"] for m in mentions]
+    assert times == sorted(times)
+    assert len({m["id"] for m in mentions}) == len(mentions)
+    key = [(m["ts_post_ms"] // MINUTE - T0, m["tokens"][0]) for m in mentions]
+    authors = {(k, m["author_id"]) for k, m in zip(key, mentions, strict=True)}
+    assert Counter(key) == {(t, ticker_token(c)): n for t, c, n, _ in given}
+    assert Counter(k for k, _ in authors) == {(t, ticker_token(c)): u for t, c, _, u in given}
+
+
+def test_posts_do_not_depend_on_the_rows_around_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [minute(t, coin, 7, 4) for t in range(90) for coin in ("A", "B", "C")]
+    seen = []
+    for k, part in enumerate((rows, rows[::-1], rows[3:])):
+        path = table(tmp_path / f"{k}.parquet", part)
+        imported(capsys, "x-mentions", path, "--out", tmp_path / str(k))
+        found = records(tmp_path / str(k))[:-1]
+        seen.append(sorted((m["id"], m["ts_post_ms"], m["author_id"]) for m in found))
+    assert seen[0] == seen[1]
+    assert [m for m in seen[0] if int(m[0].split(":")[2]) > T0] == seen[2]
+
+
+def test_posts_are_spread_evenly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = table(tmp_path / "a.parquet", [minute(t, tweets=60) for t in range(100)])
+    imported(capsys, "x-mentions", path, "--out", tmp_path / "o")
+    posts = [m["ts_post_ms"] % MINUTE for m in records(tmp_path / "o")[:-1]]
+    bars = Counter(ms // 5_000 for ms in posts)
+    assert len(bars) == 12 and len(posts) == 6_000
+    assert max(bars.values()) < 600 and min(bars.values()) > 400  # 500, and 4.6 deviations
+
+
+def test_a_busy_minute_is_cut_only_between_minutes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [minute(t, coin, 9) for t in range(5) for coin in "ABCD"]
+    path = table(tmp_path / "a.parquet", rows)
+    imported(capsys, "x-mentions", path, "--out", tmp_path / "o")
+    for size in (1, 36, 50, 100):
+        monkeypatch.setattr("streams.imports.x_mentions.SLICE_MENTIONS", size)
+        imported(capsys, "x-mentions", path, "--out", tmp_path / str(size))
+        assert records(tmp_path / str(size)) == records(tmp_path / "o")
+
+
+def test_bad_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        minute(0, tweets=2), minute(0, tweets=2), minute(1, tweets=2, users=3),
+        minute(2, tweets=0, users=1), minute(3, tweets=100_001), minute(4, coin=" "),
+        minute(T0 * 59, "A"), minute(5, tweets=-1, users=-1),
+    ]  # fmt: skip
+    path = table(tmp_path / "a.parquet", rows)
+    done = imported(capsys, "x-mentions", path, "--out", tmp_path / "o")
+    assert done["records"] == {"heartbeat": 1, "mention": 2}
+    assert done["rows"] == {
+        "read": 8,
+        "used": 1,
+        "rejected": {"bad_coin": 1, "bad_number": 4, "bad_time": 1, "duplicate": 1},
+        "notes": {},
+    }
+    unit = next(line for line in rejected(tmp_path / "o") if line["reason"] == "bad_time")
+    assert "look like seconds" in unit["remedy"]
+
+
+def test_seconds_for_minutes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = table(tmp_path / "a.parquet", [minute(T0 * 59 + i) for i in range(2_000)])
+    said = refused(capsys, "x-mentions", path, "--out", tmp_path / "o")
+    assert (
+        "none of the first 2,000 rows" in said and "write minutes: these look like seconds" in said
+    )
