@@ -19,7 +19,7 @@ from schemas.errors import RECORD_ERROR_CODES
 from schemas.records import Alert
 from streams.cli.main import COMMANDS, app
 from streams.settings_load import load_settings
-from tests.helpers import reference
+from tests.helpers import reference, reference_tables
 from tests.helpers.golden import GOLDEN
 
 ROOT = Path(__file__).parents[2]
@@ -126,7 +126,7 @@ def test_the_reference_leaves_nothing_out() -> None:
     cli = (reference.FOLDER / "cli.md").read_text("utf-8")
     assert [name for name in COMMANDS if f"## goldendog {name}\n" not in cli] == []
     told = (ROOT / "docs" / "metrics.md").read_text("utf-8")
-    listed = re.findall(r"^\| `(goldendog_\w+)`", reference.metrics(), re.MULTILINE)
+    listed = re.findall(r"^\| `(goldendog_\w+)`", reference_tables.metrics(), re.MULTILINE)
     assert [name for name in listed if f"`{name}`" not in told] == []
     assert len(listed) > 20
 
