@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.batch.strings import Strings
 from detectors.hashing import hash64, text_fingerprint
 from detectors.price import micro_usd, pack_price
 from schemas.numbers import parse_decimal
@@ -59,7 +60,12 @@ class Columns:
         arrays = {name: getattr(self, name)[rows] for name in ARRAYS}
         ids = self.ids
         if ids is not None:
-            ids = ids[rows] if isinstance(rows, slice) else [ids[i] for i in rows.tolist()]
+            if isinstance(rows, slice):
+                ids = ids[rows]
+            elif isinstance(ids, Strings):
+                ids = ids.take(rows)
+            else:
+                ids = [ids[i] for i in rows.tolist()]
         return Columns(self.tokens, ids=ids, **arrays)
 
 

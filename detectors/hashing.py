@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh64_intdigest
+
+from detectors.resolve.normalise import normalise
 
 MASK63: Final = (1 << 63) - 1
 _NAMES: Final = re.compile(r"https?://\S+|[@#$]\w+")
@@ -13,23 +15,24 @@ _NOISE: Final = re.compile(r"[\W\d_]+")
 
 
 def hash64(text: str) -> int:
-    """Hash of a text in 0 .. 2**63 - 1 (XXH3), the same on every machine.
+    """Hash of a text in 0 .. 2**63 - 1 (XXH64), the same on every machine.
 
     >>> hash64("alice")
-    5593767425381308080
+    8332761332120969289
     """
-    return xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & MASK63
+    return xxh64_intdigest(text.encode("utf-8", "surrogatepass")) & MASK63
 
 
 def text_fingerprint(text: str) -> int:
     """Hash of what is left of a post without links, handles, tags, digits, case and punctuation.
 
+    Nor does it matter what one cannot see: zero-width characters, lookalike letters, full width.
     Posts of one fingerprint are copies of each other. 0 means too little text to tell.
 
-    >>> text_fingerprint("BUY $MOMO now!! https://a.io") == text_fingerprint("buy $WIF  now")
+    >>> text_fingerprint("BUY $MOMO now!! https://a.io") == text_fingerprint("buу $WIF  nоw")
     True
     >>> text_fingerprint("$MOMO !!!")
     0
     """
-    body = _NOISE.sub(" ", _NAMES.sub(" ", text.casefold())).strip()
+    body = _NOISE.sub(" ", _NAMES.sub(" ", normalise(text))).strip()
     return 0 if len(body) < 4 else hash64(body) | 1

@@ -10,11 +10,15 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import numba
+import numpy as np
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Int64: TypeAlias = Any
 """A whole number: int64 when compiled, int or a numpy scalar when not, which mypy keeps apart."""
+int64: Any = np.int64
+"""The same as a call: a variable that begins so is one type from its first use, so that what it is
+passed to is compiled once, not for a literal too."""
 Record: TypeAlias = Any
 """One record of a structured array: numpy types its fields as Any, numba knows them exactly."""
 

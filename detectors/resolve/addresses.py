@@ -19,14 +19,18 @@ from schemas.tokens import is_evm_address, is_solana_address
 _RUN: Final = re.compile(r"[0-9A-Za-z]{32,}")
 _SAMPLED_RUN: Final = re.compile(r"[0-9A-Za-z]{8}")
 """Every fourth character of a run of 32: most texts have none, and are searched six times faster."""
+PLACES: Final = (
+    "account", "address", "addr", "wallet", "profile", "user", "u", "maker", "trader", "tx",
+    "pool", "pools", "pair", "pairs",
+)  # fmt: skip
+"""What stands in a link or query before an address that is no token's; ``/`` or ``=`` follows."""
+PAIR_LINK: Final = "dexscreener.com/solana/"
 _NOT_A_TOKEN: Final = re.compile(
-    r"(?:account|address|addr|wallet|profile|user|u|maker|trader|tx|pools?|pairs?)[/=]\Z"
-    r"|dexscreener\.com/solana/\Z",
-    re.IGNORECASE,
+    rf"(?:{'|'.join(PLACES)})[/=]\Z|{re.escape(PAIR_LINK)}\Z", re.IGNORECASE | re.ASCII
 )
 _LOOK_BACK: Final = 24
 MAX_ADDRESS_CHARS: Final = 44
-_EVERYDAY: Final = frozenset(
+EVERYDAY: Final = frozenset(
     {
         "So11111111111111111111111111111111111111112",  # wrapped SOL
         "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v",  # USDC
@@ -84,6 +88,6 @@ def may_be_token(seen: str, address: Address) -> bool:
     text = address.text
     # Of random keys 1 in 1,700 has no digit; what people type to laugh or to shout has none.
     typed = text.isalpha() or text in (text.lower(), text.upper())
-    if text in _EVERYDAY or (address.solana and typed):
+    if text in EVERYDAY or (address.solana and typed):
         return False
     return not _NOT_A_TOKEN.search(seen[max(0, address.start - _LOOK_BACK) : address.start])

@@ -30,6 +30,15 @@ def find_cashtags(copy: str, symbols: Container[str]) -> Iterator[tuple[int, int
         for end in range(min(match.end(), first + MAX_SYMBOL_CHARS), first, -1):
             symbol = copy[first:end]
             if symbol in symbols and splits(copy, end):
-                if not _MONEY.match(symbol):
+                if not is_money(symbol):
                     yield dollar, end, symbol
                 break
+
+
+def is_money(symbol: str) -> bool:
+    """Whether a symbol reads as a sum of money.
+
+    >>> is_money("100k"), is_money("momo")
+    (True, False)
+    """
+    return _MONEY.match(symbol) is not None

@@ -24,6 +24,7 @@ class Index:
 
     def __init__(self, tokens: Iterable[LexiconToken]) -> None:
         entries = sorted(tokens, key=lambda t: t.token)
+        self.tokens = tuple(t.token for t in entries)
         self._rank = {t.token: LIQUIDITY_CLASSES.index(t.liquidity_class) for t in entries}
         self._ambiguous = {t.token for t in entries if t.ambiguous}
         self.addresses = _sharers((t.token.rpartition(":")[2], t.token) for t in entries)
@@ -33,6 +34,10 @@ class Index:
         for word, owners in _sharers((w, t.token) for t in entries for w in t.context).items():
             context[word] = context.get(word, frozenset()) | frozenset(owners)
         self.context = Terms(context)
+
+    def rank(self, token: str) -> int:
+        """Number of its liquidity class, the greater the more liquid."""
+        return self._rank[token]
 
     def is_ambiguous(self, sharers: Sharers) -> bool:
         """Whether an alias of these tokens also means something else, or more than one of them."""

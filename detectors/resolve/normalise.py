@@ -101,7 +101,7 @@ def fold(seen: str) -> str:
         return _spaced(seen.lower())
     seen = unicodedata.normalize("NFKC", seen)
     while True:
-        copy = _spaced(_FOLDED.sub(_folded, seen.casefold()))
+        copy = _spaced(_folds(seen))
         if unicodedata.is_normalized("NFKC", copy):
             return copy
         # A mark gone or a letter changed lets its neighbours compose: fold what became of them too.
@@ -109,6 +109,15 @@ def fold(seen: str) -> str:
         if copy == seen:
             return copy
         seen = copy
+
+
+def fold_once(seen: str) -> str:
+    """One round of ``fold`` with white space as it is: all that most texts need."""
+    return _folds(unicodedata.normalize("NFKC", seen))
+
+
+def _folds(text: str) -> str:
+    return _FOLDED.sub(_folded, text.casefold())
 
 
 def _spaced(text: str) -> str:

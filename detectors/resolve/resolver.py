@@ -63,10 +63,16 @@ class Resolver:
             named = _valid(mention.tokens)
             if named:
                 return named
-        version = self._lexicon.in_force(ts_log_ms)
-        index = self._indexes[version] if version >= 0 else self._before_any
-        tokens = _tokens_of(mention.text, index)
+        return self.named(mention.text, ts_log_ms)
+
+    def named(self, text: str, ts_log_ms: int) -> tuple[str, ...]:
+        """As ``resolve``, of a text whose source names no token."""
+        tokens = _tokens_of(text, self.index(self._lexicon.in_force(ts_log_ms)))
         return tuple(sorted(tokens)) if len(tokens) <= MAX_TOKENS_PER_MENTION else ()
+
+    def index(self, version: int) -> Index:
+        """What words stand for in a version of the lexicon; -1 is before the first."""
+        return self._indexes[version] if version >= 0 else self._before_any
 
 
 def _valid(tokens: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import ahocorasick
 
 T = TypeVar("T")
 MAX_TERM_CHARS: Final = 64
-_UNSPACED: Final = (
+UNSPACED: Final = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
     (0x1100, 0x11FF),  # Hangul letters
@@ -37,7 +37,7 @@ def in_word(char: str) -> bool:
     >>> [in_word(c) for c in "a7_و龙 -!"]
     [True, True, True, True, False, False, False, False]
     """
-    if any(low <= ord(char) <= high for low, high in _UNSPACED):
+    if any(low <= ord(char) <= high for low, high in UNSPACED):
         return False
     return char == "_" or unicodedata.category(char)[0] in "LNM"
 
@@ -74,6 +74,7 @@ class Terms(Generic[T]):
     """
 
     def __init__(self, values: Mapping[str, T]) -> None:
+        self.values = values
         self._automaton: Any = None
         if values:
             self._automaton = ahocorasick.Automaton()

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from detectors.batch.resolver import BatchResolver
 from detectors.model import Model
 from detectors.resolve.lexicon import Lexicon
-from detectors.resolve.resolver import Resolver
 from detectors.settings import EngineSettings
 from schemas.errors import ConfigError, InputFileError, UserError
 from streams.files.kinds import is_replay_output
@@ -41,9 +41,9 @@ class Material:
     folder: Path | None = None
     notes: tuple[str, ...] = ()
 
-    def resolver(self) -> Resolver:
+    def resolver(self) -> BatchResolver:
         """What names tokens, with a memory of its own."""
-        return Resolver(self.detection.lexicon)
+        return BatchResolver(self.detection.lexicon)
 
     def with_settings(self, settings: EngineSettings) -> Material:
         """The same with other settings of the engine."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from detectors.batch.strings import Strings
 from streams.files.rows import I8
 
 B1 = NDArray[np.bool_]
@@ -28,9 +28,28 @@ def doubles(batch: pa.RecordBatch, name: str) -> NDArray[np.float64]:
     return np.asarray(batch[name].to_numpy(zero_copy_only=False), np.float64)
 
 
-def lengths(column: pa.Array) -> I8:
-    """Characters of each text; 0 where null."""
-    return np.asarray(pc.utf8_length(column).fill_null(0).to_numpy(zero_copy_only=False), np.int64)
+def strings(column: pa.Array) -> Strings:
+    """A column of plain texts, over its own buffer; what stands where it is null is not said."""
+    n = len(column)
+    _, offsets, data = column.buffers()
+    if offsets is None or data is None:
+        return Strings(np.zeros(0, np.uint8), np.zeros(n, np.int64), np.zeros(n, np.int64))
+    first = column.offset
+    bounds = np.frombuffer(offsets, np.int32, n + 1, 4 * first).astype(np.int64)
+    return Strings(np.frombuffer(data, np.uint8), bounds[:-1], bounds[1:])
+
+
+def valid(column: pa.Array) -> B1:
+    """Which values are there, bool[N]."""
+    if not column.null_count:
+        return np.ones(len(column), np.bool_)
+    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), np.bool_)
+
+
+def sizes(column: pa.Array) -> I8:
+    """Bytes of each text; 0 where null."""
+    found = strings(column).sizes
+    return np.where(valid(column), found, 0) if column.null_count else found
 
 
 def bools(column: pa.Array) -> B1:

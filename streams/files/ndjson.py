@@ -9,12 +9,16 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from detectors.columns import TICK, UNKNOWN, Columns, columns_of, columns_of_mentions
+from detectors.batch.flat import Flat, flat_mentions
+from detectors.batch.resolver import BatchResolver
+from detectors.batch.strings import Strings
+from detectors.batch.xxh64 import hashes
+from detectors.columns import TICK, UNKNOWN, Columns, columns_of
 from schemas.decode import MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS, decode_record
 from schemas.errors import RecordError
 from schemas.records import Heartbeat, Mention, Record, Tick, TokenInfo
 from streams.files.lines import Line
-from streams.files.numbers import are_plain, hashes, micro_usds, pack_prices
+from streams.files.numbers import are_plain, micro_usds, pack_prices
 from streams.files.rows import I8, BadRecord, Decoded, joined
 
 CHUNK_RECORDS: Final = 20_000
@@ -134,7 +138,7 @@ class RecordChunk:
             out.at = np.sort(np.concatenate([at for _, at in parts]))
         if mentions:
             at = np.array([i for i, _ in mentions], np.int64)
-            out.mentions.append(_Mentions(at, [m for _, m in mentions]))
+            out.rows.append(_Mentions(at, [m for _, m in mentions]))
         first = next((r for r in self.records if not isinstance(r, BadRecord)), None)
         if isinstance(first, Heartbeat):
             out.start_ms = first.log_start_ms
@@ -148,14 +152,8 @@ class _Mentions:
     at: I8
     _mentions: list[Mention]
 
-    def mentions(self) -> Sequence[Mention]:
-        return self._mentions
-
-    def columns(self, rows: Sequence[int], tokens: Sequence[str], log_ms: I8) -> Columns:
-        mentions = self._mentions
-        return columns_of_mentions(
-            [(t, mentions[i], ms) for i, t, ms in zip(rows, tokens, log_ms.tolist(), strict=True)]
-        )
+    def flat(self, ts_log_ms: I8, _: BatchResolver) -> Flat:
+        return flat_mentions(self._mentions, ts_log_ms)
 
 
 def tick_columns(ticks: Sequence[Tick], ts_log_ms: Sequence[int]) -> Columns:
@@ -183,8 +181,8 @@ def tick_columns(ticks: Sequence[Tick], ts_log_ms: Sequence[int]) -> Columns:
         ts_event_ms=np.array([tick.ts_event_ms for tick in ticks], np.int64),
         ts_log_ms=np.array(ts_log_ms, np.int64),
         order=np.array([tick.order for tick in ticks], np.int64),
-        id=hashes((tick.id for tick in ticks), n),
-        who=hashes((tick.trader_id for tick in ticks), n),
+        id=hashes(Strings.of([tick.id for tick in ticks])),
+        who=hashes(Strings.of([tick.trader_id for tick in ticks])),
         a=pack_prices(np.array(prices, np.float64)),
         b=micro_usds(np.array(values, np.float64)),
         c=np.where(known, micro_usds(np.array(depths, np.float64)), UNKNOWN),

@@ -1,18 +1,16 @@
-"""Prices, money and hashes of whole columns: the very integers of ``detectors``, many at once.
+"""Prices and money of whole columns: the very integers of ``detectors``, many at once.
 
 What floats can prove is done on arrays; the few values they cannot go through the exact decimals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh3_64_intdigest
 
-from detectors.hashing import MASK63
 from detectors.price import micro_usd, pack_price
 
 F8 = NDArray[np.float64]
@@ -80,19 +78,6 @@ def micro_usds(values: F8) -> I8:
     for i in np.flatnonzero(~near).tolist():
         out[i] = micro_usd(float(values[i]), "value_usd")
     return out
-
-
-def hashes(texts: Iterable[str], n: int) -> I8:
-    """63-bit hashes of ``n`` texts, equal to ``hash64`` of each.
-
-    >>> hashes(["alice"], 1).tolist()
-    [5593767425381308080]
-    """
-    return np.fromiter(
-        (xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & MASK63 for text in texts),
-        np.int64,
-        n,
-    )
 
 
 def are_plain(values: Sequence[object]) -> bool:

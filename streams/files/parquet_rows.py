@@ -16,8 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from detectors.columns import MENTION, TICK, UNKNOWN, Columns
-from detectors.hashing import text_fingerprint
+from detectors.batch.flat import Flat
+from detectors.batch.resolver import BatchResolver
+from detectors.batch.strings import Strings
+from detectors.batch.text_table import TextTable
+from detectors.batch.xxh64 import hash_rows
+from detectors.columns import MENTION, TICK, UNKNOWN
 from schemas.decode import (
     MAX_TIME_MS,
     MIN_TIME_MS,
@@ -25,12 +29,12 @@ from schemas.decode import (
 )
 from schemas.errors import RecordError
 from schemas.platforms import platform_number
-from schemas.records import Mention, Record
+from schemas.records import Record
 from schemas.tokens import canonical_token
-from streams.files.arrow import bools, doubles, ints, is_plain
+from streams.files.arrow import bools, doubles, ints, is_plain, strings, valid
 from streams.files.ndjson import RecordChunk
-from streams.files.numbers import hashes, micro_usds, pack_prices
-from streams.files.rows import I8, BadRecord, Decoded, joined
+from streams.files.numbers import micro_usds, pack_prices
+from streams.files.rows import I8, BadRecord, Decoded
 from streams.files.schema import MENTION_NEEDS, RECORD_SCHEMA, TICK_NEEDS, need
 from streams.files.sound import sound_mentions, sound_ticks
 
@@ -47,6 +51,10 @@ _OF_TYPE: Final = {
 }  # fmt: skip
 
 
+_ODD: Final = 255
+_TYPES: Final = TextTable(lambda name: {"mention": MENTION, "tick": TICK}.get(name, _ODD))
+_SIDES: Final = TextTable(lambda side: int(side == "sell"))
+_PLATFORMS: Final = TextTable(platform_number)
 _NOT_UTF8: Final = "\0not UTF-8"
 
 
@@ -71,35 +79,25 @@ class ParquetChunk:
     def decode(self) -> Decoded:
         """Columns of the rows."""
         batch, n = self.batch, self.batch.num_rows
-        kind = batch["type"]
-        flat = bools(batch["record"].is_null())
-        is_tick = flat & bools(pc.equal(kind, "tick"))
-        is_mention = flat & bools(pc.equal(kind, "mention"))
+        flat = (
+            bools(batch["record"].is_null()) if batch["record"].null_count < n else np.ones(n, bool)
+        )
+        kind = np.where(flat, _TYPES.numbers(strings(batch["type"]), np.flatnonzero(flat)), _ODD)
+        kind[~valid(batch["type"])] = _ODD
         ok = np.zeros(n, np.bool_)
-        tick_at = mention_at = np.empty(0, np.int64)
-        if is_tick.any():
+        ticks, mentions = kind == TICK, kind == MENTION
+        if ticks.any():
             need(batch.schema.names, TICK_NEEDS, "tick", self.place)
-            ok |= is_tick & sound_ticks(batch)
-            tick_at = np.flatnonzero(is_tick & ok)
-        if is_mention.any():
+            ok |= ticks & sound_ticks(batch, np.flatnonzero(ticks))
+        if mentions.any():
             need(batch.schema.names, MENTION_NEEDS, "mention", self.place)
-            ok |= is_mention & sound_mentions(batch)
-            mention_at = np.flatnonzero(is_mention & ok)
+            ok |= mentions & sound_mentions(batch)
         out, odd_at = self._odd(np.flatnonzero(~ok))
-        out.counts["tick"] += len(tick_at)
-        out.counts["mention"] += len(mention_at)
-        if len(tick_at):
-            ticks = _tick_columns(batch.take(pa.array(tick_at)), self.times[tick_at])
-            parts = [(ticks, tick_at)]
-            if out.columns is not None:
-                parts.append((out.columns, odd_at))
-            out.columns = joined(parts)
-            out.at = np.sort(np.concatenate([at for _, at in parts]))
-        else:
-            out.at = odd_at
-        if len(mention_at):
-            rows = batch.take(pa.array(mention_at))
-            out.mentions.append(_Mentions(mention_at, rows, self.times[mention_at]))
+        out.at = odd_at
+        out.counts["tick"] += int((ticks & ok).sum())
+        out.counts["mention"] += int((mentions & ok).sum())
+        if ok.any():
+            out.rows.append(_Rows(np.flatnonzero(ok), batch, kind))
         return out
 
     def records(self) -> Sequence[Record | BadRecord]:
@@ -114,7 +112,7 @@ class ParquetChunk:
         out = RecordChunk(records, self.times[rows]).decode()
         if rows[0] != 0:
             out.start_ms = None
-        for each in out.mentions:
+        for each in out.rows:
             each.at = rows[each.at]
         return out, rows[out.at]
 
@@ -197,93 +195,73 @@ def log_times(batch: pa.RecordBatch, before_ms: int) -> I8:
     return np.where(last >= 0, times[last], before_ms)
 
 
-def _tick_columns(rows: pa.RecordBatch, log_ms: I8) -> Columns:
-    n = rows.num_rows
-    depth = np.zeros(n)
-    known = np.zeros(n, np.bool_)
-    if "liquidity_usd" in rows.schema.names:
-        known = bools(rows["liquidity_usd"].is_valid())
-        depth = np.where(known, doubles(rows, "liquidity_usd"), 0.0)
-    tokens, token = _tokens(rows["token"])
-    ids = rows["id"].to_pylist()
-    return Columns(
-        tokens,
-        token=token,
-        kind=np.full(n, TICK, np.uint8),
-        aux=bools(pc.equal(rows["side"], "sell")).astype(np.uint8),
-        ts_event_ms=ints(rows, "ts_event_ms", 0),
-        ts_log_ms=log_ms,
-        order=ints(rows, "order", 0),
-        id=hashes(ids, n),
-        who=_hashed(rows["trader_id"]),
-        a=pack_prices(doubles(rows, "price_usd")),
-        b=micro_usds(doubles(rows, "value_usd")),
-        c=np.where(known, micro_usds(depth), UNKNOWN),
-        ids=ids,
-    )
-
-
 @dataclass
-class _Mentions:
-    """Mentions as a record batch."""
+class _Rows:
+    """Sound ticks and mentions of a record batch; ``kind`` is of all its rows."""
 
     at: I8
-    _rows: pa.RecordBatch
-    _log_ms: I8
+    _batch: pa.RecordBatch
+    _kind: I8
 
-    def mentions(self) -> Sequence[Mention]:
-        rows, n = self._rows, self._rows.num_rows
-        blank: list[Any] = [None] * n
-        names = rows.schema.names
-        lists = rows["tokens"].to_pylist() if "tokens" in names else blank
-        return list(
-            map(
-                Mention,
-                rows["id"].to_pylist(),
-                ints(rows, "ts_event_ms", 0).tolist(),
-                rows["platform"].to_pylist(),
-                rows["author_id"].to_pylist(),
-                rows["text"].fill_null("").to_pylist() if "text" in names else [""] * n,
-                [
-                    tuple(sorted({canonical_token(t) for t in each})) if each else ()
-                    for each in lists
-                ],
-                ints(rows, "reach", 0).tolist(),
-                rows["lang"].to_pylist() if "lang" in names else blank,
-                ints(rows, "order", 0).tolist(),
-                rows["ts_post_ms"].to_pylist() if "ts_post_ms" in names else blank,
-                rows["ts_log_ms"].to_pylist() if "ts_log_ms" in names else blank,
-            )
+    def flat(self, ts_log_ms: I8, resolver: BatchResolver) -> Flat:
+        at, n = self.at, self._batch.num_rows
+        batch = self._batch
+        kind = self._kind[at]
+        ticks, mentions = at[kind == TICK], at[kind == MENTION]
+        aux, who, token, a, b, c = np.zeros((6, n), np.int64)
+        texts, named = strings(pa.nulls(n, pa.string())), {}
+        if len(ticks):
+            aux[ticks] = _SIDES.numbers(strings(batch["side"]), ticks)[ticks]
+            hash_rows(strings(batch["trader_id"]), ticks, who)
+            token = resolver.token_numbers.numbers(strings(batch["token"]), ticks)
+            a[ticks] = pack_prices(doubles(batch, "price_usd")[ticks])
+            b[ticks] = micro_usds(doubles(batch, "value_usd")[ticks])
+            c[ticks] = _depths(batch)[ticks]
+        if len(mentions):
+            platforms = _PLATFORMS.numbers(strings(batch["platform"]), mentions)
+            aux[mentions] = platforms[mentions]
+            hash_rows(strings(batch["author_id"]), mentions, who)
+            b[mentions] = ints(batch, "reach", 0)[mentions]
+            texts, named = _texts(batch), _named(batch, mentions)
+        return Flat(
+            kind=kind.astype(np.uint8),
+            aux=aux[at].astype(np.uint8),
+            ts_event_ms=ints(batch, "ts_event_ms", 0)[at],
+            ts_log_ms=ts_log_ms,
+            order=ints(batch, "order", 0)[at],
+            ids=strings(batch["id"]).take(at),
+            who=who[at],
+            token=token[at],
+            a=a[at],
+            b=b[at],
+            c=c[at],
+            texts=texts.take(mentions),
+            mention_at=np.flatnonzero(kind == MENTION),
+            named=named,
         )
 
-    def columns(self, rows: Sequence[int], tokens: Sequence[str], log_ms: I8) -> Columns:
-        n = len(rows)
-        batch = self._rows.take(pa.array(rows, pa.int64()))
-        numbers: dict[str, int] = {}
-        token = np.array([numbers.setdefault(t, len(numbers)) for t in tokens], np.int32)
-        platform = batch["platform"].dictionary_encode()
-        aux = np.array([platform_number(p) for p in platform.dictionary.to_pylist()], np.uint8)
-        ids = batch["id"].to_pylist()
-        text = np.zeros(n, np.int64)
-        if "text" in batch.schema.names and n:
-            texts = batch["text"].fill_null("").dictionary_encode()
-            prints = [text_fingerprint(each) for each in texts.dictionary.to_pylist()]
-            text = np.array(prints, np.int64)[texts.indices.to_numpy(zero_copy_only=False)]
-        return Columns(
-            list(numbers),
-            token=token,
-            kind=np.full(n, MENTION, np.uint8),
-            aux=aux[platform.indices.to_numpy(zero_copy_only=False)],
-            ts_event_ms=ints(batch, "ts_event_ms", 0),
-            ts_log_ms=log_ms,
-            order=ints(batch, "order", 0),
-            id=hashes(ids, n),
-            who=_hashed(batch["author_id"]),
-            a=text,
-            b=ints(batch, "reach", 0),
-            c=np.zeros(n, np.int64),
-            ids=ids,
-        )
+
+def _depths(batch: pa.RecordBatch) -> I8:
+    if "liquidity_usd" not in batch.schema.names:
+        return np.full(batch.num_rows, UNKNOWN, np.int64)
+    known = valid(batch["liquidity_usd"])
+    depth = np.where(known, doubles(batch, "liquidity_usd"), 0.0)
+    return np.where(known, micro_usds(depth), UNKNOWN)
+
+
+def _texts(batch: pa.RecordBatch) -> Strings:
+    if "text" not in batch.schema.names:
+        return strings(pa.nulls(batch.num_rows, pa.string()))
+    texts, there = strings(batch["text"]), valid(batch["text"])
+    return Strings(texts.data, texts.starts, np.where(there, texts.ends, texts.starts))
+
+
+def _named(batch: pa.RecordBatch, mentions: I8) -> dict[int, Sequence[str]]:
+    """Tokens that the source names, by place among the mentions."""
+    if "tokens" not in batch.schema.names or batch["tokens"].null_count == batch.num_rows:
+        return {}
+    lists = batch["tokens"].take(pa.array(mentions)).to_pylist()
+    return {i: sorted({canonical_token(t) for t in each}) for i, each in enumerate(lists) if each}
 
 
 def _decoded(row: dict[str, Any], raw: bytes) -> Record:
@@ -310,20 +288,3 @@ def _json_of(row: dict[str, Any]) -> bytes:
 def _is_odd(value: object) -> bool:
     """NaN and the infinities, which JSON cannot say but a decimal text can."""
     return isinstance(value, float) and not -1e308 < value < 1e308
-
-
-def _tokens(column: pa.Array) -> tuple[list[str], NDArray[np.int32]]:
-    coded = column.dictionary_encode()
-    numbers: dict[str, int] = {}
-    names = [canonical_token(t) for t in coded.dictionary.to_pylist()]
-    new = np.array([numbers.setdefault(t, len(numbers)) for t in names], np.int32)
-    return list(numbers), new[coded.indices.to_numpy(zero_copy_only=False)]
-
-
-def _hashed(column: pa.Array) -> I8:
-    if not len(column):
-        return np.empty(0, np.int64)
-    coded = column.dictionary_encode()
-    unique = coded.dictionary.to_pylist()
-    found: I8 = hashes(unique, len(unique))[coded.indices.to_numpy(zero_copy_only=False)]
-    return found

@@ -10,9 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.batch.flat import Flat
+from detectors.batch.resolver import BatchResolver
 from detectors.columns import ARRAYS, Columns
 from schemas.errors import RecordError
-from schemas.records import Mention
 
 I8 = NDArray[np.int64]
 
@@ -27,16 +28,13 @@ class BadRecord:
     ts_log_ms: int
 
 
-class MentionRows(Protocol):
-    """Mentions of a chunk: ``at`` are their row numbers in it, rising."""
+class Rows(Protocol):
+    """Ticks and mentions of a chunk: ``at`` are their row numbers in it, rising."""
 
     at: I8
 
-    def mentions(self) -> Sequence[Mention]:
-        """The mentions, for the resolver."""
-
-    def columns(self, rows: Sequence[int], tokens: Sequence[str], log_ms: I8) -> Columns:
-        """Columns of mentions by number, each with a token it names; a number may come again."""
+    def flat(self, ts_log_ms: I8, resolver: BatchResolver) -> Flat:
+        """The rows as columns, with their clamped log times."""
 
 
 @dataclass
@@ -46,7 +44,7 @@ class Decoded:
     Parameters
     ----------
     columns, at : ticks and token infos, and their row numbers in the chunk; None where none.
-    mentions : what the resolver is still to see; None where none.
+    rows : ticks and mentions that are still to be hashed and resolved.
     counts : records by type, those of no use to the detector included.
     bad : records that cannot be used.
     start_ms : log start that the chunk's first record declares, if it does.
@@ -54,7 +52,7 @@ class Decoded:
 
     columns: Columns | None = None
     at: I8 = field(default_factory=lambda: np.empty(0, np.int64))
-    mentions: list[MentionRows] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     bad: list[BadRecord] = field(default_factory=list)
     start_ms: int | None = None
@@ -82,6 +80,8 @@ def joined(parts: Sequence[tuple[Columns, I8]]) -> Columns | None:
     parts = [part for part in parts if len(part[0])]
     if not parts:
         return None
+    if len(parts) == 1 and bool(np.all(parts[0][1][1:] >= parts[0][1][:-1])):
+        return parts[0][0]
     numbers: dict[str, int] = {}
     token = []
     for columns, _ in parts:

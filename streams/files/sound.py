@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detectors.batch.text_table import TextTable
 from schemas.decode import (
     MAX_ORDER,
     MAX_PRICE_USD,
@@ -20,14 +21,21 @@ from schemas.decode import (
 from schemas.errors import RecordError
 from schemas.records import MAX_ID_CHARS, MAX_TOKENS_PER_MENTION
 from schemas.tokens import canonical_token
-from streams.files.arrow import B1, bools, doubles, ints, is_plain, lengths
+from streams.files.arrow import B1, doubles, ints, is_plain, sizes, strings, valid
+from streams.files.rows import I8
 
-SAFE_TEXT_CHARS: Final = 8_000
-"""Longer posts may exceed what a record may weigh as JSON: they take the way by JSON."""
+SAFE_TEXT_BYTES: Final = 8_000
+"""Longer posts may exceed what a record may weigh as JSON: they take the way by JSON, as do other
+texts with more bytes than they may have characters."""
+_SIDES: Final = TextTable(lambda side: int(side in {"buy", "sell"}))
+_TOKENS: Final = TextTable(lambda token: int(_canonical(token) is not None))
 
 
-def sound_ticks(batch: pa.RecordBatch) -> B1:
-    """Rows that are good ticks, bool[N]; none where money is kept as text or decimals."""
+def sound_ticks(batch: pa.RecordBatch, rows: I8) -> B1:
+    """Which rows are good ticks, bool[N], if they are among ``rows``.
+
+    None are where money is kept as text or decimals.
+    """
     ok = _sound(batch, "id", "trader_id", "token")
     for name in ("price_usd", "value_usd", "liquidity_usd"):
         if name in batch.schema.names and not is_plain(batch[name].type):
@@ -41,15 +49,12 @@ def sound_ticks(batch: pa.RecordBatch) -> B1:
     )
     if "liquidity_usd" in batch.schema.names:
         depth = doubles(batch, "liquidity_usd")
-        known = bools(batch["liquidity_usd"].is_valid())
+        known = valid(batch["liquidity_usd"])
         ok &= ~known | ((depth >= 0) & (depth <= MAX_VALUE_USD))
-    ok &= bools(pc.is_in(batch["side"], pa.array(["buy", "sell"])))
+    ok &= _are(_SIDES, batch["side"], rows)
     if "usd_rate" in batch.schema.names and is_plain(batch["usd_rate"].type):
         ok &= ~np.isinf(doubles(batch, "usd_rate"))
-    token = batch["token"].dictionary_encode()
-    good = np.array([_canonical(each) is not None for each in token.dictionary.to_pylist()], bool)
-    codes = token.indices.fill_null(0).to_numpy(zero_copy_only=False)
-    return ok & good[codes] if len(good) else np.zeros(batch.num_rows, np.bool_)
+    return ok & _are(_TOKENS, batch["token"], rows)
 
 
 def sound_mentions(batch: pa.RecordBatch) -> B1:
@@ -57,17 +62,17 @@ def sound_mentions(batch: pa.RecordBatch) -> B1:
     ok = _sound(batch, "id", "author_id")
     reach = ints(batch, "reach", 0)
     ok &= (reach >= 0) & (reach <= MAX_REACH)
-    ok &= lengths(batch["platform"]) <= 32
-    ok &= bools(batch["platform"].is_valid())
+    ok &= sizes(batch["platform"]) <= 32
+    ok &= valid(batch["platform"])
     names = batch.schema.names
     if "text" in names:
-        ok &= lengths(batch["text"]) <= SAFE_TEXT_CHARS
-    if "lang" in names:
-        ok &= lengths(batch["lang"]) <= MAX_ID_CHARS
-    if "ts_post_ms" in names:
+        ok &= sizes(batch["text"]) <= SAFE_TEXT_BYTES
+    if "lang" in names and batch["lang"].null_count < batch.num_rows:
+        ok &= sizes(batch["lang"]) <= MAX_ID_CHARS
+    if "ts_post_ms" in names and batch["ts_post_ms"].null_count < batch.num_rows:
         post = ints(batch, "ts_post_ms", MIN_TIME_MS)
         ok &= (post >= MIN_TIME_MS) & (post < MAX_TIME_MS)
-    if "tokens" in names:
+    if "tokens" in names and batch["tokens"].null_count < batch.num_rows:
         counts = pc.list_value_length(batch["tokens"]).fill_null(0)
         ok &= counts.to_numpy(zero_copy_only=False) <= MAX_TOKENS_PER_MENTION
         flat = pc.list_flatten(batch["tokens"])
@@ -86,9 +91,13 @@ def _sound(batch: pa.RecordBatch, *texts: str) -> B1:
     ok &= (log_ms >= MIN_TIME_MS) & (log_ms < MAX_TIME_MS)
     ok &= (order >= -MAX_ORDER) & (order <= MAX_ORDER)
     for name in texts:
-        length = lengths(batch[name])
+        length = sizes(batch[name])
         ok &= (length >= 1) & (length <= MAX_ID_CHARS)
     return ok
+
+
+def _are(table: TextTable, column: pa.Array, rows: I8) -> B1:
+    return valid(column) & (table.numbers(strings(column), rows) > 0)
 
 
 def _canonical(text: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from detectors.resolve.resolver import Resolver
+from detectors.batch.resolver import BatchResolver
 from schemas.decode import decode_as
 from schemas.errors import InputFileError, RecordError
 from schemas.records import Heartbeat, Record
@@ -49,7 +49,7 @@ class Inputs(Protocol):
     first_ms: int
 
     def steps(
-        self, resolver: Resolver, from_ms: int = 0, through_ms: int | None = None
+        self, resolver: BatchResolver, from_ms: int = 0, through_ms: int | None = None
     ) -> Iterator[Step]:
         """The pushes, each input's in its order, the inputs side by side in time.
 
@@ -115,7 +115,7 @@ class _Files:
         ]
 
     def steps(
-        self, resolver: Resolver, from_ms: int = 0, through_ms: int | None = None
+        self, resolver: BatchResolver, from_ms: int = 0, through_ms: int | None = None
     ) -> Iterator[Step]:
         offset, begun, skipped = -1, False, 0
         cut = Cut(from_ms, through_ms)
@@ -204,7 +204,7 @@ class _Log:
         ]
 
     def steps(
-        self, resolver: Resolver, from_ms: int = 0, through_ms: int | None = None
+        self, resolver: BatchResolver, from_ms: int = 0, through_ms: int | None = None
     ) -> Iterator[Step]:
         size = max(500, OPEN_RECORDS // len(self._places))
         heads = [
@@ -221,7 +221,7 @@ class _Log:
             if head.cut.ended:
                 heads.remove(head)
 
-    def _step(self, head: _Head, records: Sequence[LogRecord], resolver: Resolver) -> Step:
+    def _step(self, head: _Head, records: Sequence[LogRecord], resolver: BatchResolver) -> Step:
         start = head.log_start_ms(records[0])
         floor = max(head.log_ms, 0)
         times = np.maximum.accumulate([floor, *(r.timestamp for r in records)])[1:]

@@ -14,10 +14,10 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from detectors.batch.resolver import BatchResolver
 from detectors.engine import Engine, ScoreMode, ScoreRows
 from detectors.model import Model
 from detectors.resolve.lexicon import Lexicon
-from detectors.resolve.resolver import Resolver
 from detectors.settings import EngineSettings
 from streams.fingerprint import fingerprint, fingerprint_parts
 from streams.replay.engines import Engines, Given
@@ -116,7 +116,7 @@ def run(
 
     with opened(paths, folder / SPILL, scanned) as inputs, Output(folder) as output:
         engines = Engines(detection.make_engine(), inputs.engines)
-        resolver = Resolver(detection.lexicon)
+        resolver = BatchResolver(detection.lexicon)
         window.check_begins(inputs.first_ms)
         through_ms = window.records_through_ms(detection.settings.lateness_ms)
         replaying = perf_counter()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from detectors.batch.resolver import BatchResolver
 from detectors.columns import Columns
-from detectors.resolve.resolver import Resolver
 from streams.files.rows import I8, BadRecord, Chunk, Decoded, joined
 from streams.sources.places import token_partition
 
@@ -37,8 +37,9 @@ class Step:
     bad: list[BadRecord] = field(default_factory=list)
 
 
-def gather(chunks: Sequence[Chunk], resolver: Resolver) -> tuple[Columns | None, Gathered]:
+def gather(chunks: Sequence[Chunk], resolver: BatchResolver) -> tuple[Columns | None, Gathered]:
     """Columns of chunks that lie side by side in time, in log order, mentions resolved."""
+    resolver.begin()
     times = np.concatenate([chunk.times for chunk in chunks])
     place = np.empty(len(times), np.int64)
     place[np.argsort(times, kind="stable")] = np.arange(len(times))
@@ -53,12 +54,11 @@ def gather(chunks: Sequence[Chunk], resolver: Resolver) -> tuple[Columns | None,
         start += len(chunk.times)
         if decoded.columns is not None:
             parts.append((decoded.columns, at[decoded.at]))
-        for each in decoded.mentions:
-            rows, tokens = _resolve(each.mentions(), chunk.times[each.at], resolver)
-            if rows:
-                log_ms = chunk.times[each.at[rows]]
-                parts.append((each.columns(rows, tokens, log_ms), at[each.at[rows]]))
-            out.unresolved += len(each.at) - len(set(rows))
+        for each in decoded.rows:
+            flat = each.flat(chunk.times[each.at], resolver)
+            columns, rows = flat.columns(resolver)
+            parts.append((columns, at[each.at[rows]]))
+            out.unresolved += len(each.at) - int(np.count_nonzero(np.diff(rows, prepend=-1)))
         if decoded.start_ms is not None and int(chunk.times[0]) <= out.first_ms:
             out.declared_ms = decoded.start_ms
         _tell(decoded, out)
@@ -102,19 +102,6 @@ def deal(columns: Columns | None, engines: int) -> dict[int, Columns | None]:
         p: columns.take(rows) if len(rows := np.flatnonzero(owner == p)) else None
         for p in range(engines)
     }
-
-
-def _resolve(
-    mentions: Sequence[object], times: I8, resolver: Resolver
-) -> tuple[list[int], list[str]]:
-    rows: list[int] = []
-    tokens: list[str] = []
-    resolve = resolver.resolve
-    for i, (mention, log_ms) in enumerate(zip(mentions, times.tolist(), strict=True)):
-        for token in resolve(mention, log_ms):  # type: ignore[arg-type]
-            rows.append(i)
-            tokens.append(token)
-    return rows, tokens
 
 
 def _tell(decoded: Decoded, out: Gathered) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-from detectors.columns import ARRAYS, Columns
+from detectors.batch.resolver import BatchResolver
+from detectors.columns import ARRAYS, Columns, columns_of, columns_of_mentions
+from detectors.resolve.lexicon import Lexicon
+from detectors.resolve.resolver import Resolver
 from schemas.records import (
     CheckedNumber,
     Control,
@@ -22,12 +26,18 @@ from schemas.records import (
     Tick,
     TokenInfo,
 )
+from streams.files.rows import Chunk
+from streams.replay.steps import gather
 
 T0 = 1_736_812_800_000
 TOKENS = (
     "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp/token:So11111111111111111111111111111111111111112",
     "eip155:8453/erc20:0xfb6916095ca1df60bb79ce92ce3ea74c37c5d359",
     "eip155:1/erc20:0x" + "0" * 40,
+)
+LEXICON = Lexicon.parse(
+    '{"versions": [{"version": 1, "effective_log_ms": 0, "tokens": ['
+    f'{{"token": "{TOKENS[1]}", "symbol": "MOMO", "aliases": ["金狗", "the moon"]}}]}}]}}'
 )
 
 times = st.integers(T0, T0 + 3_600_000)
@@ -122,3 +132,28 @@ def plain(columns: Columns | None) -> list[tuple[Any, ...]]:
 def same_value(a: Any, b: Any) -> bool:
     """Whether two numbers of a record say the same, as text or not."""
     return a is b or (None not in (a, b) and Decimal(str(a)) == Decimal(str(b)))
+
+
+def log_ms(record: Record) -> int:
+    return record.ts_event_ms if record.ts_log_ms is None else record.ts_log_ms
+
+
+def rows_one_by_one(found: Sequence[Record]) -> list[tuple[Any, ...]]:
+    """Rows of columns of records, by the core's functions for one record."""
+    resolver = Resolver(LEXICON)
+    kept = [r for r in found if isinstance(r, Tick | TokenInfo)]
+    named = [
+        (token, record, log_ms(record))
+        for record in found
+        if isinstance(record, Mention)
+        for token in resolver.resolve(record, log_ms(record))
+    ]
+    return plain(columns_of(kept, list(map(log_ms, kept)))) + plain(columns_of_mentions(named))
+
+
+def rows_of_chunks(chunks: Sequence[Chunk]) -> list[tuple[Any, ...]]:
+    """Rows of the columns that a replay makes of chunks side by side."""
+    columns = gather(chunks, BatchResolver(LEXICON))[0] if chunks else None
+    if columns is not None:
+        assert (np.diff(columns.ts_log_ms) >= 0).all()
+    return plain(columns)

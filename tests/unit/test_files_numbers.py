@@ -4,9 +4,8 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from detectors.hashing import hash64
 from detectors.price import micro_usd, pack_price
-from streams.files.numbers import hashes, micro_usds, pack_prices
+from streams.files.numbers import micro_usds, pack_prices
 
 decimals = st.builds(lambda m, e: float(f"{m}e{e}"), st.integers(1, 10**15), st.integers(-27, -4))
 
@@ -26,9 +25,3 @@ def test_prices_are_packed_as_one_by_one(prices: list[float]) -> None:
 def test_money_is_rounded_as_one_by_one(values: list[float]) -> None:
     expected = [micro_usd(v, "value_usd") for v in values]
     assert micro_usds(np.array(values, np.float64)).tolist() == expected
-
-
-@settings(deadline=None)
-@given(st.lists(st.text(st.characters(exclude_categories=[]), max_size=40)))
-def test_texts_are_hashed_as_one_by_one(texts: list[str]) -> None:
-    assert hashes(texts, len(texts)).tolist() == [hash64(text) for text in texts]

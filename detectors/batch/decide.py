@@ -1,0 +1,241 @@
+"""Which tokens texts name, compiled: ``detectors.resolve.resolver`` on the bytes of many texts.
+
+Arrays are passed one by one, and few at a time: a kernel that takes a record of thirty compiles for
+half a minute.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from detectors.batch.addresses import MIN_CHARS, see
+from detectors.batch.fold import blank_links, fold_row, has_run
+from detectors.batch.prints import print_copy
+from detectors.batch.seek import (
+    ANYWHERE,
+    FULL,
+    join_same,
+    seek,
+    seek_addresses,
+    seek_cashtags,
+)
+from detectors.batch.unicode import COLON, DOLLAR
+from detectors.batch.words import ANY, RANKS
+from detectors.jit import Int64, int64, jit
+from detectors.resolve.context import NEAR_CHARS
+from schemas.records import MAX_TOKENS_PER_MENTION
+
+NOT_SOUGHT: Final = -2
+"""What a count says before anybody asked."""
+NOBODY: Final = -1
+
+
+@jit
+def _speaks(
+    token: Int64,
+    start: Int64,
+    end: Int64,
+    owners: NDArray[Any],
+    near: NDArray[Any],
+    n_near: Int64,
+) -> bool:
+    """Whether a context word near ``[start, end)`` speaks for a token; in all the text if ANYWHERE."""
+    for k in range(n_near):
+        low, high = int(near[k, 0]), int(near[k, 1])
+        if end != ANYWHERE and not start - NEAR_CHARS <= high <= start:
+            if not end <= low <= end + NEAR_CHARS:
+                continue
+        of = int(near[k, 2])
+        low, stop = int(owners[of]), int(owners[of + 1])
+        high = stop
+        while low < high:
+            middle = (low + high) >> 1
+            if owners[middle] < token:
+                low = middle + 1
+            else:
+                high = middle
+        if low < stop and owners[low] == token:
+            return True
+    return False
+
+
+@jit
+def _strongest(
+    of: Int64,
+    start: Int64,
+    end: Int64,
+    sharers: NDArray[Any],
+    owners: NDArray[Any],
+    near: NDArray[Any],
+    n_near: Int64,
+) -> Int64:
+    """The one token of sharers that stands out by liquidity class, else by context, or NOBODY."""
+    top = int64(-1)
+    leaders = 0
+    leader = int64(NOBODY)
+    low, high = int(sharers[of]), int(sharers[of + 1])
+    for k in range(low, high):
+        token, rank = sharers[k] // RANKS, sharers[k] % RANKS
+        if rank > top:
+            top, leaders, leader = int(rank), 1, int(token)
+        elif rank == top:
+            leaders += 1
+    if leaders == 1:
+        return leader
+    leaders, leader = 0, int64(NOBODY)
+    for k in range(low, high):
+        token = int(sharers[k] // RANKS)
+        if sharers[k] % RANKS == top and _speaks(token, start, end, owners, near, n_near):
+            leaders += 1
+            leader = token
+    return leader if leaders == 1 else NOBODY
+
+
+@jit
+def _has_any(of: Int64, sharers: NDArray[Any], found: NDArray[Any], n: Int64) -> bool:
+    for k in range(int(sharers[of]), int(sharers[of + 1])):
+        for j in range(n):
+            if found[j] == sharers[k] // RANKS:
+                return True
+    return False
+
+
+@jit
+def _decide(
+    copy: NDArray[Any],
+    n: Int64,
+    context: NDArray[Any],
+    sharers: NDArray[Any],
+    owners: NDArray[Any],
+    doubtful: NDArray[Any],
+    hits: NDArray[Any],
+    n_addresses: Int64,
+    n_tags: Int64,
+    n_hits: Int64,
+    near: NDArray[Any],
+    found: NDArray[Any],
+) -> Int64:
+    """Write the tokens that hits name: addresses, cashtags, aliases. How many, or FULL."""
+    n_found = by_address = none = int64(0)
+    n_near = int64(NOT_SOUGHT)
+    anyone, all_of_them = int64(ANY), False
+    for h in range(n_hits):
+        start, end, of = int(hits[h, 0]), int(hits[h, 1]), int(hits[h, 2])
+        token = of
+        if of >= 0:
+            low, high = int(sharers[of]), int(sharers[of + 1])
+            is_alias = h >= n_tags
+            if is_alias:
+                if _has_any(of, sharers, found, n_found):
+                    continue
+            elif h >= n_addresses and high - low > 1:
+                if _has_any(of, sharers, found, by_address):
+                    continue
+            token = int(sharers[low] // RANKS)
+            unsure = is_alias and bool(doubtful[of])
+            if unsure or high - low > 1:
+                if n_near == NOT_SOUGHT:
+                    n_near = seek(copy, n, context, all_of_them, near, none)
+                if n_near == FULL:
+                    return FULL
+                if unsure:
+                    meant = _speaks(anyone, start, end, owners, near, n_near)
+                    for k in range(low, high):
+                        each = int(sharers[k] // RANKS)
+                        meant = meant or _speaks(each, start, end, owners, near, n_near)
+                    if not meant:
+                        continue
+                token = _strongest(of, start, end, sharers, owners, near, n_near)
+        new = token != NOBODY
+        for k in range(n_found):
+            new = new and found[k] != token
+        if new:
+            found[n_found] = token
+            n_found += 1
+        if h < n_addresses:
+            by_address = n_found
+    return n_found
+
+
+@jit
+def resolve_rows(
+    data: NDArray[Any],
+    starts: NDArray[Any],
+    ends: NDArray[Any],
+    rows: NDArray[Any],
+    named: NDArray[Any],
+    tables: NDArray[Any],
+    aliases: NDArray[Any],
+    symbols: NDArray[Any],
+    context: NDArray[Any],
+    sharers: NDArray[Any],
+    owners: NDArray[Any],
+    doubtful: NDArray[Any],
+    known: NDArray[Any],
+    copy: NDArray[Any],
+    plain: NDArray[Any],
+    seen: NDArray[Any],
+    hits: NDArray[Any],
+    near: NDArray[Any],
+    found: NDArray[Any],
+    limbs: NDArray[Any],
+    pairs: NDArray[Any],
+    unknown: NDArray[Any],
+    unsure: NDArray[Any],
+    prints: NDArray[Any],
+    n_pairs: Int64,
+    n_unknown: Int64,
+) -> tuple[Int64, Int64]:
+    """Fingerprint texts, and name the tokens of those whose tokens are not ``named`` already.
+
+    Lexicon: see ``detectors.batch.words.Words``. Room for one text: its ``copy``, the same with links
+    blanked (``plain``), what is ``seen`` of it, then what is left for the fingerprint; terms that
+    ``hits`` and context words ``near``, tokens ``found``. Written: ``pairs`` of row and token,
+    ``unknown`` addresses, rows that are ``unsure``, ``prints`` of the others. Returns how many pairs
+    and unknown addresses there are, those before included.
+    """
+    run, longest = int64(MIN_CHARS), True
+    for row in rows:
+        n, has, dollar = fold_row(data, starts[row], ends[row], tables, copy)
+        if n < 0:
+            unsure[row] = 1
+            continue
+        prints[row] = print_copy(copy, n, has & COLON != 0, seen)
+        if named[row]:
+            continue
+        before = n_unknown
+        n_addresses, unlisted = int64(0), False
+        if has_run(copy, n, run):
+            visible = see(data, starts[row], ends[row], tables, seen)
+            n_addresses, n_unknown, unlisted = seek_addresses(
+                seen, visible, known, limbs, unknown, n_unknown, hits
+            )
+            join_same(unknown, before, hits, n_addresses)
+        n_tags = n_hits = n_addresses
+        if not unlisted and n_addresses != FULL:
+            text = copy
+            if has & COLON:
+                blank_links(copy, n, plain)
+                text = plain
+            if has & DOLLAR:
+                n_tags = seek_cashtags(text, n, dollar, symbols, hits, n_addresses)
+            n_hits = n_tags
+            if n_tags != FULL:
+                n_hits = seek(text, n, aliases, longest, hits, n_tags)
+        n_found = int64(FULL)
+        if n_hits != FULL:
+            n_found = _decide(
+                copy, n, context, sharers, owners, doubtful, hits, n_addresses, n_tags,
+                n_hits, near, found,
+            )  # fmt: skip
+        if n_found == FULL:
+            unsure[row] = 1
+        if n_found == FULL or n_found > MAX_TOKENS_PER_MENTION:
+            n_unknown = before
+            continue
+        for k in range(n_found):
+            pairs[n_pairs, 0], pairs[n_pairs, 1] = row, found[k]
+            n_pairs += 1
+    return n_pairs, n_unknown

@@ -1,0 +1,51 @@
+"""Numbers for token ids, kept from batch to batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+KEPT: Final = 200_000
+"""Tokens numbered at once: when more were seen, numbering begins anew at the next batch."""
+
+
+class Numbering:
+    """Token ids by number, in order of appearance.
+
+    >>> numbering = Numbering()
+    >>> numbering.of(["b", "a", "b"]).tolist(), numbering.names
+    ([0, 1, 0], ['b', 'a'])
+    >>> numbering.compact(np.array([1, 1])), numbering.number("a")
+    ((['a'], array([0, 0], dtype=int32)), 1)
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._number: dict[str, int] = {}
+
+    def number(self, name: str) -> int:
+        """Number of one token, a new one where it is new."""
+        found = self._number.setdefault(name, len(self.names))
+        if found == len(self.names):
+            self.names.append(name)
+        return found
+
+    def of(self, names: Iterable[str]) -> NDArray[np.int64]:
+        """Numbers of tokens, int64[N]."""
+        return np.array([self.number(name) for name in names], np.int64)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to begin anew, so that memory does not grow with the tokens ever seen."""
+        return len(self.names) > KEPT
+
+    def compact(self, numbers: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int32]]:
+        """The tokens that occur, and each row's index among them, int32[N]."""
+        new = np.zeros(len(self.names), np.int32)
+        new[numbers] = 1
+        used = np.flatnonzero(new)
+        new[used] = np.arange(len(used))
+        return [self.names[i] for i in used.tolist()], new[numbers]

@@ -1,0 +1,181 @@
+"""Tokens and fingerprints of many posts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.batch.decide import resolve_rows
+from detectors.batch.numbering import Numbering
+from detectors.batch.seek import FIRST_UNKNOWN, SIZE
+from detectors.batch.strings import I8, Strings
+from detectors.batch.text_table import TextTable
+from detectors.batch.unicode import tables
+from detectors.batch.words import Words, words_of
+from detectors.hashing import text_fingerprint
+from detectors.resolve.lexicon import Lexicon
+from detectors.resolve.resolver import Resolver
+from schemas.errors import RecordError
+from schemas.records import MAX_TOKENS_PER_MENTION
+from schemas.tokens import SOLANA_MAINNET, canonical_token, token_of_address
+
+_CHARS_PER_BYTE: Final = 6
+"""NFKC makes 18 characters of one of three bytes, and of no other as many."""
+_HITS: Final = 1_024
+NO_TOKEN: Final = -1
+
+
+class Found(NamedTuple):
+    """Pairs of post and token, by post: rows of the texts given, and numbers of the numbering.
+
+    ``prints`` are the fingerprints of all N texts.
+    """
+
+    row: I8
+    token: I8
+    prints: I8
+
+
+class BatchResolver:
+    """What ``Resolver`` and ``text_fingerprint`` say of each post, for many at once.
+
+    Parameters
+    ----------
+    lexicon : what the words mean, and since when.
+
+    Examples
+    --------
+    >>> lexicon = Lexicon.parse('''{"versions": [{"version": 1, "effective_log_ms": 0, "tokens": [
+    ...     {"token": "eip155:1/erc20:0x6982508145454ce325ddbe47a25d4ec3d2311933",
+    ...      "symbol": "MOMO", "aliases": ["momo"], "ambiguous": true}]}]}''')
+    >>> resolver = BatchResolver(lexicon)
+    >>> texts = Strings.of(["who is momo?", "$MOMO", "momo coin", "hi"])
+    >>> found = resolver.resolve(texts, np.zeros(4, np.int64), {3: ("eip155:1/erc20:0x00",)})
+    >>> found.row.tolist(), resolver.numbering.names[found.token[0]][-6:], found.token.tolist()
+    ([1, 2, 3], '311933', [0, 0, 1])
+    """
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.plain = Resolver(lexicon)
+        self.numbering = Numbering()
+        self.token_numbers = TextTable(self._number_of)
+        self._starts = np.array([v.effective_log_ms for v in lexicon.versions], np.int64)
+        self._words: dict[int, Words] = {}
+        self._numbers: dict[int, I8] = {}
+
+    def begin(self) -> None:
+        """Begin a batch: numbers of earlier ones may no longer hold."""
+        if self.numbering.full:
+            self.numbering = Numbering()
+            self.token_numbers = TextTable(self._number_of)
+            self._numbers = {}
+
+    def _number_of(self, token: str) -> int:
+        """Number of a token as a record writes it; -1 where it is none."""
+        try:
+            return self.numbering.number(canonical_token(token))
+        except RecordError:
+            return NO_TOKEN
+
+    def resolve(
+        self, texts: Strings, ts_log_ms: I8, named: Mapping[int, Sequence[str]] | None = None
+    ) -> Found:
+        """Tokens of posts, with their clamped log times; ``named`` by row where the source knows."""
+        n = len(texts)
+        named = named or {}
+        is_named = np.zeros(n, np.bool_)
+        is_named[list(named)] = True
+        out = _Out.room(n)
+        scratch = _scratch(int(texts.sizes.max(initial=0)))
+        n_out = n_unknown = 0
+        which = np.searchsorted(self._starts, ts_log_ms, side="right") - 1
+        bounds: list[tuple[int, int, int]] = []
+        for version in np.unique(which).tolist():
+            before = n_out
+            rows = np.flatnonzero(which == version)
+            given: tuple[Any, ...] = (texts.data, texts.starts, texts.ends, rows, is_named)
+            given += (tables(), *self._arrays(version), *scratch, *out, n_out, n_unknown)
+            with np.errstate(over="ignore"):
+                n_out, n_unknown = resolve_rows(*given)
+            bounds.append((version, before, n_out))
+        tokens = np.empty(n_out, np.int64)
+        mints = self.numbering.of(_tokens(out, n_unknown))
+        for version, start, stop in bounds:
+            part = out.pairs[start:stop, 1]
+            unlisted = part < 0
+            tokens[start:stop] = self._numbers[version][np.where(unlisted, 0, part)]
+            tokens[start:stop][unlisted] = mints[FIRST_UNKNOWN - part[unlisted]]
+        odd = self._plainly(texts, ts_log_ms, np.flatnonzero(out.unsure), is_named, out.prints)
+        odd += [
+            (row, self.numbering.number(name)) for row, names in named.items() for name in names
+        ]
+        rows = out.pairs[:n_out, 0]
+        if odd or len(bounds) > 1:
+            more = np.array(odd, np.int64).reshape(len(odd), 2)
+            rows = np.concatenate([rows, more[:, 0]])
+            order = np.argsort(rows, kind="stable")
+            rows, tokens = rows[order], np.concatenate([tokens, more[:, 1]])[order]
+        return Found(rows, tokens, out.prints)
+
+    def _arrays(self, version: int) -> Words:
+        index = self.plain.index(version)
+        if version not in self._words:
+            self._words[version] = words_of(index)
+        if version not in self._numbers:
+            self._numbers[version] = np.append(self.numbering.of(index.tokens), 0)
+        return self._words[version]
+
+    def _plainly(
+        self, texts: Strings, ts_log_ms: I8, rows: I8, is_named: NDArray[np.bool_], prints: I8
+    ) -> list[tuple[int, int]]:
+        """Decide rows that are not sure, the way one post is decided."""
+        found = []
+        for row in rows.tolist():
+            text = texts[row]
+            prints[row] = text_fingerprint(text)
+            if not is_named[row]:
+                tokens = self.plain.named(text, int(ts_log_ms[row]))
+                found += [(row, self.numbering.number(token)) for token in tokens]
+        return found
+
+
+class _Out(NamedTuple):
+    """What ``resolve_rows`` writes, in its order."""
+
+    pairs: I8
+    unknown: NDArray[np.uint8]
+    unsure: NDArray[np.uint8]
+    prints: I8
+
+    @classmethod
+    def room(cls, n: int) -> _Out:
+        """For n texts."""
+        return cls(
+            np.empty((n * MAX_TOKENS_PER_MENTION, 2), np.int64),
+            np.empty((n + MAX_TOKENS_PER_MENTION, SIZE + 1), np.uint8),
+            np.zeros(n, np.uint8),
+            np.zeros(n, np.int64),
+        )
+
+
+def _scratch(longest: int) -> tuple[NDArray[Any], ...]:
+    """What ``resolve_rows`` needs for one text of so many bytes, in its order."""
+    chars = _CHARS_PER_BYTE * longest + 1
+    return (
+        np.empty(chars, np.int32),
+        np.empty(chars, np.int32),
+        np.empty(4 * chars, np.uint8),
+        np.empty((_HITS, 3), np.int32),
+        np.empty((_HITS, 3), np.int32),
+        np.empty(_HITS, np.int32),
+        np.empty(9, np.int64),
+    )
+
+
+def _tokens(out: _Out, n: int) -> list[str]:
+    sizes = out.unknown[:n, SIZE].tolist()
+    texts = [out.unknown[k, :size].tobytes().decode() for k, size in enumerate(sizes)]
+    return [token_of_address(SOLANA_MAINNET, text) for text in texts]

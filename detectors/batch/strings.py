@@ -1,0 +1,64 @@
+"""Texts as slices of one buffer of UTF-8, as Arrow arrays and lines of JSON hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+I8 = NDArray[np.int64]
+U1 = NDArray[np.uint8]
+
+
+class Strings(Sequence[str]):
+    """N texts: text i is ``data[starts[i]:ends[i]]``, valid UTF-8 (lone surrogates may pass).
+
+    ``data`` is uint8, and only read.
+
+    >>> texts = Strings.of(["momo", "龙"])
+    >>> len(texts), texts[1], texts.sizes.tolist(), list(texts.take(np.array([1, 0]))), texts[:1][0]
+    (2, '龙', [4, 3], ['龙', 'momo'], 'momo')
+    """
+
+    __slots__ = ("data", "ends", "starts")
+
+    def __init__(self, data: U1, starts: I8, ends: I8) -> None:
+        self.data = data.view()
+        self.data.flags.writeable = False  # kernels are compiled for this kind of array alone
+        self.starts = starts
+        self.ends = ends
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Strings:
+        """Slices of texts."""
+        raw = [text.encode("utf-8", "surrogatepass") for text in texts]
+        bounds = np.zeros(len(raw) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, raw), np.int64, len(raw)), out=bounds[1:])
+        return cls(np.frombuffer(b"".join(raw), np.uint8), bounds[:-1], bounds[1:])
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+    @overload
+    def __getitem__(self, i: slice) -> Strings: ...
+    def __getitem__(self, i: int | slice) -> str | Strings:
+        if isinstance(i, slice):
+            return Strings(self.data, self.starts[i], self.ends[i])
+        raw = self.data[self.starts[i] : self.ends[i]].tobytes()
+        return raw.decode("utf-8", "surrogatepass")
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.__getitem__, range(len(self)))
+
+    @property
+    def sizes(self) -> I8:
+        """Length of each text in bytes, int64[N]."""
+        return self.ends - self.starts
+
+    def take(self, rows: I8) -> Strings:
+        """Some of the texts, over the same buffer."""
+        return Strings(self.data, self.starts[rows], self.ends[rows])

@@ -1,0 +1,90 @@
+"""Terms as a tree of characters in flat arrays, walked from where a word may begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.batch.unicode import LIMIT
+from detectors.jit import Int64, jit
+
+NONE: Final = -1
+I4 = NDArray[np.int32]
+
+
+PAIRS: Final = 1 << 14
+FILTER: Final = 3
+ROOT: Final = FILTER + PAIRS
+"""Where in a tree's array the filter and the first states are; before them, where its other parts are."""
+
+
+@jit
+def pair_of(first: Int64, second: Int64) -> Int64:
+    """Place of a pair of characters in a filter."""
+    return (first * 331 ^ second) & (PAIRS - 1)
+
+
+def build_trie(values: Mapping[str, int]) -> I4:
+    """A tree of terms, not empty; those with a character from ``LIMIT`` on are left out.
+
+    S states are numbered from 1 by depth, then parent, then character. The array holds, after three
+    places that say where the latter three begin:
+
+    - ``filter``, 1 where some term may begin with a pair of characters, see ``pair_of``;
+    - ``root``, the state behind each first character, 0 for none;
+    - ``child``, the first child of each state, which ends where that of the next state begins;
+    - ``char``, the character that leads to each state;
+    - ``value``, what the term that ends in each state stands for; NONE where none does.
+
+    >>> trie = build_trie({"ab": 7, "a": 5, "龙": 9})
+    >>> child, char, value = trie[:FILTER].tolist()
+    >>> int(trie[ROOT + ord("a")]), trie[child:char].tolist(), trie[value:].tolist()
+    (1, [1, 3, 4, 4, 4], [-1, 5, 9, 7])
+    >>> pairs = build_trie({"ab": 7})[FILTER:ROOT]
+    >>> int(pairs[pair_of(ord("a"), ord("b"))]), int(pairs.sum())
+    (1, 1)
+    """
+    terms = sorted(term for term in values if max(map(ord, term)) < LIMIT)
+    sizes = np.array([len(term) for term in terms], np.int64)
+    text = np.frombuffer("".join(terms).encode("utf-32-le", "surrogatepass"), "<u4").astype(
+        np.int64
+    )
+    starts = np.cumsum(sizes) - sizes
+    told = np.array([values[term] for term in terms], np.int32)
+    at = np.zeros(len(terms), np.int64)  # the state each term has come to
+    parent, char, value = (
+        [np.zeros(1, np.int64)],
+        [np.zeros(1, np.int64)],
+        [np.full(1, NONE, np.int32)],
+    )
+    n, depth = 1, 0
+    left = np.arange(len(terms))
+    while len(left):
+        keys, which = np.unique(at[left] * LIMIT + text[starts[left] + depth], return_inverse=True)
+        at[left] = n + which
+        parent.append(keys // LIMIT)
+        char.append(keys % LIMIT)
+        value.append(np.full(len(keys), NONE, np.int32))
+        depth += 1
+        ended = left[sizes[left] == depth]
+        value[-1][at[ended] - n] = told[ended]
+        n += len(keys)
+        left = left[sizes[left] > depth]
+    parents, chars = np.concatenate(parent), np.concatenate(char).astype(np.int32)
+    parents[0] = -1
+    child = np.searchsorted(parents, np.arange(n + 1)).astype(np.int32)
+    root = np.zeros(LIMIT, np.int32)
+    firsts = np.flatnonzero(parents == 0)
+    root[chars[firsts]] = firsts
+    pairs = np.zeros(PAIRS, np.int32)
+    for term in terms:
+        if len(term) > 1:
+            pairs[pair_of(ord(term[0]), ord(term[1]))] = 1
+        else:
+            pairs[:] = 1  # whatever follows
+    parts = (pairs, root, child, chars, np.concatenate(value))
+    places = FILTER + np.cumsum([len(part) for part in parts])[1:-1]
+    return np.concatenate([places.astype(np.int32), *parts])
