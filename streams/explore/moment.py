@@ -20,6 +20,7 @@ from schemas.errors import UserError
 from schemas.records import Alert
 from streams.explore.material import Material
 from streams.explore.names import Wanted, ambiguous, not_in_log
+from streams.explore.narrow import narrowed, used_tokens
 from streams.replay.bar import utc_seconds
 from streams.replay.inputs import Inputs, opened
 from streams.replay.run import OnProgress, Progress
@@ -212,25 +213,10 @@ class _Run:
         return replace(step, columns=early, through_log_ms=through), replace(step, columns=late)
 
     def _own(self, columns: Columns) -> Columns | None:
-        used = np.zeros(len(columns.tokens), np.bool_)
-        used[columns.token] = True
-        fits = np.zeros(len(columns.tokens), np.bool_)
-        for k in np.flatnonzero(used).tolist():
-            token = columns.tokens[k]
-            self.seen.add(token)
-            fits[k] = self.wanted.fits(token)
-            if fits[k]:
-                self.matched.add(token)
-        rows = np.flatnonzero(fits[columns.token])
-        if not len(rows):
-            return None
-        narrow = columns.take(rows)
-        names, numbers = np.unique(narrow.token, return_inverse=True)
-        return replace(
-            narrow,
-            tokens=[columns.tokens[k] for k in names.tolist()],
-            token=numbers.astype(np.int32),
-        )
+        self.seen.update(columns.tokens[k] for k in used_tokens(columns))
+        own = narrowed(columns, self.wanted.fits)
+        self.matched.update(() if own is None else own.tokens)
+        return own
 
     def _push(self, step: Step, *, keep: bool = False) -> None:
         for p, columns in step.columns.items():

@@ -23,10 +23,18 @@ class PricePath:
         at = int(np.searchsorted(self.ts_ms, ts_ms, "right"))
         return float(self.price[at]) if at < len(self.price) else None
 
-    def highest_after(self, ts_ms: int) -> float | None:
-        """The highest price executed later than an instant."""
+    def highest_after(self, ts_ms: int, until_ms: int | None = None) -> float | None:
+        """The highest price executed later than an instant, and not later than ``until_ms``."""
         at = int(np.searchsorted(self.ts_ms, ts_ms, "right"))
-        return float(self.price[at:].max()) if at < len(self.price) else None
+        end = len(self.price)
+        if until_ms is not None:
+            end = int(np.searchsorted(self.ts_ms, until_ms, "right"))
+        return float(self.price[at:end].max()) if at < end else None
+
+    def multiple_ahead(self, ts_ms: int, until_ms: int | None = None) -> float | None:
+        """Highest price later than an instant over the first one: what could still be had."""
+        now, top = self.next_after(ts_ms), self.highest_after(ts_ms, until_ms)
+        return top / now if now is not None and top is not None else None
 
     def peak(self) -> tuple[int, float]:
         """Time and price of the path's highest trade."""
@@ -122,8 +130,6 @@ def _verdict(alerts: Sequence[Alert], path: PricePath, token: str, symbol: str) 
     peak_ts, peak = path.peak()
     starts = [a.ts_available_ms for a in alerts if a.kind == "candidate"]
     first = starts[0] if starts else None
-    now = path.next_after(first) if first is not None else None
-    top = path.highest_after(first) if first is not None else None
     held = [a.ts_available_ms for a in alerts if a.kind in ("candidate", "update")]
     before = [ts for ts in held if ts <= peak_ts] or starts[:1]
     fading = next(
@@ -140,7 +146,7 @@ def _verdict(alerts: Sequence[Alert], path: PricePath, token: str, symbol: str) 
         symbol=symbol,
         candidates=len(starts),
         candidate_ts_ms=first,
-        multiple_ahead=top / now if top is not None and now is not None else None,
+        multiple_ahead=path.multiple_ahead(first) if first is not None else None,
         lead_s=(peak_ts - first) / 1000 if first is not None else None,
         fading_ts_ms=fading,
         share_of_peak_at_fading=left / peak if left is not None else None,
