@@ -1,4 +1,4 @@
-"""``goldendog import x-mentions|solana-swaps|binance-trades``."""
+"""``goldendog import x-mentions|solana-swaps|binance-trades|csv``."""
 
 from __future__ import annotations
 
@@ -116,6 +116,76 @@ def binance_trades(
     from streams.imports.delays import parse_delays
 
     adapter = BinanceTrades(path, parse_delays(latency), quote_usd=quote_usd, event=event)
+    _run(adapter, out, overwrite=overwrite, json=json)
+
+
+@import_app.command("csv")
+def own_csv(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A .csv file, or .csv.gz.")],
+    out: OutOption,
+    *,
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="mention|tick", help="What a row is.")
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="FIELD=COLUMN", help="Which column says it; may come again."),
+    ] = None,
+    constants: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="One value for every row."),
+    ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option("--mapping", metavar="FILE", help="All of this in a TOML file; flags win."),
+    ] = None,
+    time_unit: Annotated[
+        str | None,
+        typer.Option("--time-unit", metavar="s|ms|us|ns|iso", help="Of times; ms if left out."),
+    ] = None,
+    token_as: Annotated[
+        str | None,
+        typer.Option(
+            "--token-as",
+            metavar="caip19|ticker|solana|eip155:N",
+            help="How token is written; caip19 if left out.",
+        ),
+    ] = None,
+    buy: Annotated[
+        str | None, typer.Option("--buy", metavar="TEXT", help="What side says of a buy.")
+    ] = None,
+    sell: Annotated[
+        str | None, typer.Option("--sell", metavar="TEXT", help="What side says of a sale.")
+    ] = None,
+    usd_rate: Annotated[
+        float | None,
+        typer.Option("--usd-rate", metavar="RATE", help="US dollars per unit of prices; 1."),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option("--delimiter", metavar="CHAR", help="Between fields; tab and ; are usual."),
+    ] = None,
+    latency: LatencyOption = LATENCY,
+    overwrite: OverwriteOption = False,
+    json: JsonOption = False,
+) -> None:
+    """A CSV of your own, by a mapping of its columns to the fields of a mention or a tick."""
+    from streams.imports.column_map import pairs, read_mapping
+    from streams.imports.delays import parse_delays
+    from streams.imports.own_csv import OwnCsv
+
+    flags = {
+        "kind": kind,
+        "columns": pairs(columns or [], "--map"),
+        "constants": pairs(constants or [], "--set"),
+        "time_unit": time_unit,
+        "naming": token_as,
+        "buy": buy,
+        "sell": sell,
+        "usd_rate": usd_rate,
+        "delimiter": delimiter,
+    }
+    adapter = OwnCsv(path, parse_delays(latency), read_mapping(mapping, flags))
     _run(adapter, out, overwrite=overwrite, json=json)
 
 

@@ -32,7 +32,15 @@ SOURCES: dict[str, Any] = {
         + [trade(7 * i) for i in range(300)],
         ["--quote-usd", 20_000],
     ),
-}
+    "csv": (
+        [
+            {"id": i, "ts_event_ms": T0_S + i, "platform": "x", "author_id": f"a{i % 40}",
+             "text": "to the moon", "token": "WIF"}
+            for i in range(600)
+        ],
+        ["--kind", "mention", "--token-as", "ticker", "--time-unit", "s"],
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -41,7 +49,8 @@ def test_an_import_replays_whole_and_comes_again_byte_for_byte(
     name: str, turned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows, options = SOURCES[name]
-    path = table(tmp_path / "source.parquet", rows[::-1] if turned else rows)
+    ending = "csv" if name == "csv" else "parquet"
+    path = table(tmp_path / f"source.{ending}", rows[::-1] if turned else rows)
     done = imported(capsys, name, path, "--out", tmp_path / "a", *options)
     imported(capsys, name, path, "--out", tmp_path / "b", *options)
     names = {p.name for p in (tmp_path / "a").iterdir()}
