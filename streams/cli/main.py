@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "diff": Lazy("streams.cli.diff_cmd", "diff", "Name the first alert, bar and feature in which two runs differ."),
     "export": Lazy("streams.cli.export_cmd", "export_app", "Write a replay's output in the formats of other tools."),
     "why": Lazy("streams.cli.why_cmd", "why", "Tell which gates a token passed or missed at a bar."),
+    "ablate": Lazy("streams.cli.ablate_cmd", "ablate", "Tell which alerts each source is worth."),
     "sweep": Lazy("streams.cli.sweep_cmd", "sweep", "Try up to 100 settings on one log."),
     "train": Lazy("streams.cli.train_cmd", "train", "Train the classifier on generated waves."),
     "topics": Lazy("streams.cli.topics_cmd", "topics_app", "Create and describe the Kafka topics."),
