@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
 
+from detectors.batch.strings import Strings
+from detectors.batch.xxh64 import hashes
 from detectors.columns import ARRAYS, MENTION, Columns, columns_of_mentions
-from detectors.hashing import hash64
 from schemas.errors import StateError
 from schemas.records import SCHEMA_VERSION, Mention, ResolvedBatch
 
@@ -28,8 +31,18 @@ _FIELDS: Final = {
 
 
 def pack_batch(
-    rows: Sequence[tuple[str, Mention, int]],
-    offsets: Sequence[int],
+    rows: Sequence[tuple[str, Mention, int]], offsets: Sequence[int], **about: Any
+) -> bytes:
+    """Message of resolved mentions (token id, mention, clamped log time) and their progress.
+
+    ``offsets`` and ``about`` as in ``pack_columns``.
+    """
+    return pack_columns(columns_of_mentions(rows), np.asarray(offsets, np.int64), **about)
+
+
+def pack_columns(
+    columns: Columns | None,
+    offsets: NDArray[np.int64],
     *,
     topic: str,
     partition: int,
@@ -39,23 +52,22 @@ def pack_batch(
     log_start_ms: int | None,
     lexicon: str,
 ) -> bytes:
-    """Message of resolved mentions (token id, mention, clamped log time) and their progress.
+    """Message of resolved mentions as columns, and their progress.
 
-    ``offsets`` are the rows' upstream offsets, rising; from and through are both included.
+    ``offsets`` are the rows' upstream offsets, rising; from and through are both included. None is
+    progress without rows.
     """
-    columns = columns_of_mentions(rows)
-    batch = ResolvedBatch(
-        SCHEMA_VERSION,
-        topic,
-        partition,
-        from_offset,
-        through_offset,
-        through_log_ms,
-        log_start_ms,
+    progress = ResolvedBatch(
+        SCHEMA_VERSION, topic, partition, from_offset, through_offset, through_log_ms, log_start_ms,
         lexicon,
+    )  # fmt: skip
+    if columns is None or not len(columns):
+        return _ENCODER.encode(progress)
+    batch = replace(
+        progress,
         tokens=tuple(columns.tokens),
         ids=tuple(columns.ids or ()),
-        offset=np.asarray(offsets, "<i8").tobytes(),
+        offset=offsets.astype("<i8").tobytes(),
         **{
             name: getattr(columns, at).astype(kind).tobytes()
             for name, (at, kind) in _FIELDS.items()
@@ -110,7 +122,7 @@ def unpack_batch(batch: ResolvedBatch, after_offset: int) -> Columns:
         token=np.ascontiguousarray(arrays["token"], np.int32),
         kind=np.full(len(keep), MENTION, np.uint8),
         aux=np.ascontiguousarray(arrays["aux"], np.uint8),
-        id=np.array([hash64(i) for i in ids], np.int64),
+        id=hashes(Strings.of(ids)),
         ids=ids,
         **{
             name: np.ascontiguousarray(arrays[name], np.int64)

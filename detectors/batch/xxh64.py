@@ -57,7 +57,8 @@ def _word4(data: NDArray[Any], i: Int64) -> Any:
 
 
 @jit
-def _word8(data: NDArray[Any], i: Int64) -> Any:
+def word8(data: NDArray[Any], i: Int64) -> Any:
+    """Eight bytes from i on as one uint64, the first the lowest."""
     at = np.uint64(i)  # an unsigned index needs no look for negative ones, so the loads become one
     return (
         np.uint64(data[at])
@@ -78,10 +79,10 @@ def hash_slice(data: NDArray[Any], start: Int64, end: Int64) -> Int64:
     if end - start >= 32:
         a, b, c, d = _P1_P2, _P2, _ZERO, _MINUS_P1
         while i <= end - 32:
-            a = _round(a, _word8(data, i))
-            b = _round(b, _word8(data, i + 8))
-            c = _round(c, _word8(data, i + 16))
-            d = _round(d, _word8(data, i + 24))
+            a = _round(a, word8(data, i))
+            b = _round(b, word8(data, i + 8))
+            c = _round(c, word8(data, i + 16))
+            d = _round(d, word8(data, i + 24))
             i += 32
         h = _rotated(a, np.uint64(1)) + _rotated(b, np.uint64(7))
         h = h + _rotated(c, np.uint64(12)) + _rotated(d, np.uint64(18))
@@ -90,7 +91,7 @@ def hash_slice(data: NDArray[Any], start: Int64, end: Int64) -> Int64:
         h = _P5
     h = h + np.uint64(end - start)
     while i <= end - 8:
-        h = _rotated(h ^ _round(_ZERO, _word8(data, i)), np.uint64(27)) * _P1 + _P4
+        h = _rotated(h ^ _round(_ZERO, word8(data, i)), np.uint64(27)) * _P1 + _P4
         i += 8
     if i <= end - 4:
         h = _rotated(h ^ (_word4(data, i) * _P1), np.uint64(23)) * _P2 + _P3

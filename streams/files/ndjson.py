@@ -12,9 +12,10 @@ import numpy as np
 from detectors.batch.flat import Flat, flat_mentions
 from detectors.batch.resolver import BatchResolver
 from detectors.batch.strings import Strings
+from detectors.batch.wire import Scanned, scan_records
 from detectors.batch.xxh64 import hashes
-from detectors.columns import TICK, UNKNOWN, Columns, columns_of
-from schemas.decode import MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS, decode_record
+from detectors.columns import MENTION, TICK, UNKNOWN, Columns, columns_of
+from schemas.decode import MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS, decode_as, decode_record
 from schemas.errors import RecordError
 from schemas.records import Heartbeat, Mention, Record, Tick, TokenInfo
 from streams.files.lines import Line
@@ -30,6 +31,7 @@ class _Times(msgspec.Struct):
     ts_log_ms: int | None = None
 
 
+_NUMBERS: Final = {"mention": MENTION, "tick": TICK}
 _TIMES: Final = msgspec.json.Decoder(_Times)
 
 
@@ -61,7 +63,7 @@ def read_chunks(
     place: str,
     chunk_records: int = CHUNK_RECORDS,
     chunk_bytes: int = CHUNK_BYTES,
-) -> Iterator[RecordChunk]:
+) -> Iterator[LineChunk]:
     """Chunks of the records on the lines of one file, whose name begins each place."""
     held: list[Line] = []
     size, floor = 0, 0
@@ -77,24 +79,96 @@ def read_chunks(
         yield decode_lines(held, place, floor)
 
 
-def decode_lines(lines: Sequence[Line], place: str, floor_ms: int) -> RecordChunk:
+def decode_lines(lines: Sequence[Line], place: str, floor_ms: int) -> LineChunk:
     """Decode lines; one without a usable time gets that of the line before, first ``floor_ms``."""
-    records: list[Record | BadRecord] = []
-    times = np.empty(len(lines), np.int64)
-    for i, (number, raw, size) in enumerate(lines):
+    whole = [raw if size <= len(raw) else b"" for _, raw, size in lines]
+    scanned = scan_records(whole)
+    times = scanned.ts_log_ms
+    others: list[Record | BadRecord | None] = [None] * len(lines)
+    for i in np.flatnonzero(~scanned.plain).tolist():
+        number, raw, size = lines[i]
         try:
             if size > len(raw):
                 raise too_large(size)
-            record = decode_record(raw)
+            record = others[i] = decode_record(raw)
         except RecordError as error:
-            floor_ms = log_time(raw) or floor_ms
-            records.append(BadRecord(f"{place}:{number}", error, raw, floor_ms))
+            times[i] = log_time(raw) or (times[i - 1] if i else floor_ms)
+            others[i] = BadRecord(f"{place}:{number}", error, raw, int(times[i]))
         else:
             log_ms = record.ts_log_ms
-            floor_ms = record.ts_event_ms if log_ms is None else log_ms
-            records.append(record)
-        times[i] = floor_ms
-    return RecordChunk(records, times)
+            times[i] = record.ts_event_ms if log_ms is None else log_ms
+    return LineChunk(whole, times, scanned, others)
+
+
+def decode_values(
+    values: Sequence[bytes], kind: str, times: I8, places: Sequence[str]
+) -> LineChunk:
+    """Decode records of a topic that holds one kind, with their clamped log times."""
+    scanned = scan_records(values)
+    scanned.plain[scanned.kind != _NUMBERS.get(kind, -1)] = False
+    others: list[Record | BadRecord | None] = [None] * len(values)
+    for i in np.flatnonzero(~scanned.plain).tolist():
+        try:
+            others[i] = decode_as(values[i], kind)
+        except RecordError as error:
+            others[i] = BadRecord(places[i], error, values[i], int(times[i]))
+    return LineChunk(values, times, scanned, others)
+
+
+@dataclass
+class LineChunk:
+    """Records as JSON with their log times: columns of those of plain form, the others decoded."""
+
+    raws: Sequence[bytes]
+    times: I8
+    scanned: Scanned
+    others: Sequence[Record | BadRecord | None]
+
+    def part(self, start: int, stop: int) -> LineChunk:
+        """Rows ``start`` to ``stop``, the last excluded."""
+        return LineChunk(
+            self.raws[start:stop],
+            self.times[start:stop],
+            self.scanned.part(start, stop),
+            self.others[start:stop],
+        )
+
+    def records(self) -> Sequence[Record | BadRecord]:
+        """The rows as records, for who writes them on."""
+        return [
+            decode_record(raw) if other is None else other
+            for raw, other in zip(self.raws, self.others, strict=True)
+        ]
+
+    def decode(self) -> Decoded:
+        """Columns of the rows."""
+        plain = np.flatnonzero(self.scanned.plain)
+        rest = np.flatnonzero(~self.scanned.plain)
+        records = [other for other in self.others if other is not None]
+        out = RecordChunk(records, self.times[rest]).decode()
+        out.at = rest[out.at]
+        for each in out.rows:
+            each.at = rest[each.at]
+        first = next((i for i, r in enumerate(records) if not isinstance(r, BadRecord)), 0)
+        if len(plain) and len(rest) and plain[0] < rest[first]:
+            out.start_ms = None
+        if len(plain):
+            ticks = int((self.scanned.kind[plain] == TICK).sum())
+            out.counts.update(tick=ticks, mention=len(plain) - ticks)
+            out.rows.append(_Plain(plain, self.scanned, plain))
+        return out
+
+
+@dataclass
+class _Plain:
+    """Rows of plain form."""
+
+    at: I8
+    _scanned: Scanned
+    _rows: I8
+
+    def flat(self, ts_log_ms: I8, resolver: BatchResolver) -> Flat:
+        return self._scanned.flat(self._rows, ts_log_ms, resolver)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from streams.files.kinds import RecordFile
 from streams.files.lines import Line, read_lines
-from streams.files.ndjson import RecordChunk, decode_lines, log_time, read_chunks
+from streams.files.ndjson import LineChunk, decode_lines, log_time, read_chunks
 from streams.files.parquet import CHUNK_ROWS, read_parquet, read_times
 from streams.files.parquet_rows import ParquetChunk
 from streams.files.rows import Chunk
@@ -244,7 +244,7 @@ def _spilled(
     return Source(path.name, int(ms[0]), int(ms[-1]), chunks)
 
 
-def _thaw_lines(batch: pa.RecordBatch, place: str) -> RecordChunk:
+def _thaw_lines(batch: pa.RecordBatch, place: str) -> LineChunk:
     lines = list(
         zip(
             batch["_number"].to_pylist(),
@@ -254,7 +254,7 @@ def _thaw_lines(batch: pa.RecordBatch, place: str) -> RecordChunk:
         )
     )
     times = batch["_ms"].to_numpy()
-    return RecordChunk(decode_lines(lines, place, int(times[0])).records, times)
+    return replace(decode_lines(lines, place, int(times[0])), times=times)
 
 
 def _thaw_rows(batch: pa.RecordBatch, place: str) -> ParquetChunk:

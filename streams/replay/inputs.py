@@ -15,12 +15,12 @@ import numpy as np
 from detectors.batch.resolver import BatchResolver
 from schemas.decode import decode_as
 from schemas.errors import InputFileError, RecordError
-from schemas.records import Heartbeat, Record
+from schemas.records import Heartbeat
 from schemas.topics import MENTIONS, TICKS, TOKEN_INFO
 from streams.files.kinds import find_files
-from streams.files.ndjson import RecordChunk
+from streams.files.ndjson import LineChunk, decode_values
 from streams.files.order import Scan, Source, merged, scan, sources_of
-from streams.files.rows import I8, BadRecord
+from streams.files.rows import I8
 from streams.log.base import LogRecord
 from streams.log.sqlite_reader import ReadonlyLog, open_readonly
 from streams.replay.steps import Step, deal, gather
@@ -252,14 +252,7 @@ def kind_of(topic: str) -> str:
     return "mention" if topic == MENTIONS else KIND_OF[topic]
 
 
-def _chunk(topic: str, records: Sequence[LogRecord], times: I8) -> RecordChunk:
-    kind = kind_of(topic)
-    decoded: list[Record | BadRecord] = []
-    for record, log_ms in zip(records, times.tolist(), strict=True):
-        raw = record.value or b""
-        try:
-            decoded.append(decode_as(raw, kind))
-        except RecordError as error:
-            place = f"{topic}/{record.partition}/{record.offset}"
-            decoded.append(BadRecord(place, error, raw, log_ms))
-    return RecordChunk(decoded, times)
+def _chunk(topic: str, records: Sequence[LogRecord], times: I8) -> LineChunk:
+    values = [record.value or b"" for record in records]
+    places = [f"{topic}/{record.partition}/{record.offset}" for record in records]
+    return decode_values(values, kind_of(topic), times, places)

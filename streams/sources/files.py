@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from streams.files.kinds import find_files
-from streams.files.ndjson import RecordChunk
+from streams.files.ndjson import LineChunk
 from streams.files.order import Scan, merged, scan, sources_of
 from streams.files.parquet_rows import ParquetChunk
 from streams.files.rows import Chunk
@@ -54,5 +54,5 @@ def _side_by_side(pieces: Sequence[Chunk]) -> Iterator[Fed]:
 
 
 def _of_chunk(chunk: Chunk) -> Sequence[Fed]:
-    assert isinstance(chunk, RecordChunk | ParquetChunk)
-    return chunk.records if isinstance(chunk, RecordChunk) else chunk.records()
+    assert isinstance(chunk, LineChunk | ParquetChunk)
+    return chunk.records()

@@ -1,0 +1,327 @@
+"""JSON records of plain form, compiled: where their texts are, and what their numbers say.
+
+A record is of plain form where its keys are those of a mention or a tick, each at most once, its texts have no
+escapes, its numbers at most 15 digits, and every check of ``schemas.decode`` holds that does not
+need its token looked at. Whatever else is left to ``schemas.decode``, with all it says of mistakes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.batch.xxh64 import word8
+from detectors.columns import MENTION, TICK, UNKNOWN
+from detectors.jit import Int64, int64, jit
+from schemas.decode import MAX_ORDER, MAX_REACH, MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS
+from schemas.records import MAX_ID_CHARS, MAX_TEXT_CHARS
+
+KEYS: Final = (
+    "type", "id", "ts_event_ms", "platform", "author_id", "text", "reach", "order", "lang",
+    "ts_post_ms", "ts_log_ms", "token", "price_usd", "value_usd", "side", "trader_id",
+    "liquidity_usd", "venue",
+)  # fmt: skip
+TYPE, ID, TS_EVENT, PLATFORM, AUTHOR, TEXT, REACH, ORDER, LANG, TS_POST, TS_LOG = range(11)
+TOKEN, PRICE, VALUE, SIDE, TRADER, LIQUIDITY, VENUE = range(11, 18)
+KIND: Final = 18
+WIDTH: Final = 19
+"""Columns of what is found: by key, and the kind. A text is its start times 2^20 plus its size."""
+SIZE_BITS: Final = 20
+_DIGITS: Final = 15
+_MOST: Final = 12  # digits before the point: no money reaches 10^12
+_LEAST: Final = -28
+
+
+def _bits(*keys: int) -> int:
+    return sum(1 << key for key in keys)
+
+
+_TEXTS: Final = _bits(TYPE, ID, PLATFORM, AUTHOR, TEXT, LANG, TOKEN, SIDE, TRADER, VENUE)
+_DECIMALS: Final = _bits(PRICE, VALUE, LIQUIDITY)
+_ANY: Final = _bits(TYPE, ID, TS_EVENT, ORDER, TS_LOG)
+_MENTION_NEEDS: Final = _bits(TYPE, ID, TS_EVENT, PLATFORM, AUTHOR)
+_MENTION_HAS: Final = _ANY | _MENTION_NEEDS | _bits(TEXT, REACH, LANG, TS_POST)
+_TICK_NEEDS: Final = _bits(TYPE, ID, TS_EVENT, TOKEN, PRICE, VALUE, SIDE, TRADER)
+_TICK_HAS: Final = _ANY | _TICK_NEEDS | _bits(LIQUIDITY, VENUE)
+_NAMES: Final = np.zeros((len(KEYS), 16), np.int64)
+_SIZES: Final = np.array([len(key) for key in KEYS], np.int64)
+for _k, _key in enumerate(KEYS):
+    _NAMES[_k, : len(_key)] = [ord(c) for c in _key]
+_ONES: Final = np.uint64(0x0101010101010101)
+_TOPS: Final = np.uint64(0x8080808080808080)
+_BLANKS: Final = np.uint64(0x2020202020202020)
+_QUOTES: Final = np.uint64(0x2222222222222222)
+_SLASHES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
+_POWERS: Final = np.array([10**k for k in range(19)], np.int64)
+
+
+@jit
+def _blank_end(data: NDArray[Any], i: Int64, end: Int64) -> Int64:
+    while i < end and data[np.uint64(i)] == 32:
+        i += 1
+    return i
+
+
+@jit
+def _text_end(data: NDArray[Any], i: Int64, end: Int64) -> Int64:
+    """Where the text that begins at i ends, at its quote; ``end`` where it is not plain."""
+    while i + 8 <= end:  # eight bytes at a time while none is a quote, backslash or control
+        v = word8(data, i)
+        quote, slash = v ^ _QUOTES, v ^ _SLASHES
+        some = (quote - _ONES) & ~quote | (slash - _ONES) & ~slash | (v - _BLANKS) & ~v
+        if some & _TOPS:
+            break
+        i += 8
+    while i < end:
+        c = data[np.uint64(i)]
+        if c == 34:
+            return i
+        if c < 32 or c == 92:
+            return end
+        i += 1
+    return end
+
+
+@jit
+def _key_at(data: NDArray[Any], start: Int64, size: Int64, guess: Int64) -> Int64:
+    """Number of a key, -1 for none; the guess is tried first."""
+    for n in range(_SIZES.shape[0]):
+        k = (guess + n) % _SIZES.shape[0]
+        if _SIZES[k] != size:
+            continue
+        same = True
+        for j in range(size):
+            if data[start + j] != _NAMES[k, j]:
+                same = False
+                break
+        if same:
+            return int64(k)
+    return int64(-1)
+
+
+@jit
+def _number(data: NDArray[Any], i: Int64, end: Int64) -> tuple[Int64, Int64, Int64, bool]:
+    """Mantissa and exponent of the number at i, where it ends (-1 where not plain), and if whole."""
+    negative = i < end and data[np.uint64(i)] == 45
+    if negative:
+        i += 1
+    first = i
+    mantissa = exponent = digits = int64(0)
+    while i < end and 48 <= data[np.uint64(i)] <= 57:
+        mantissa = mantissa * 10 + int64(data[np.uint64(i)]) - 48
+        digits += int64(mantissa > 0)
+        i += 1
+        if digits > 18:
+            return mantissa, exponent, int64(-1), False
+    if i == first or (data[first] == 48 and i > first + 1):
+        return mantissa, exponent, int64(-1), False
+    whole = True
+    if i < end and data[np.uint64(i)] == 46:
+        whole = False
+        point = i
+        i += 1
+        while i < end and 48 <= data[np.uint64(i)] <= 57:
+            mantissa = mantissa * 10 + int64(data[np.uint64(i)]) - 48
+            digits += int64(mantissa > 0)
+            exponent -= 1
+            i += 1
+            if digits > _DIGITS or exponent < 10 * _LEAST:
+                return mantissa, exponent, int64(-1), False
+        if i == point + 1:
+            return mantissa, exponent, int64(-1), False
+    if i < end and (data[np.uint64(i)] == 101 or data[np.uint64(i)] == 69):
+        whole = False
+        i += 1
+        down = i < end and data[np.uint64(i)] == 45
+        if i < end and (data[np.uint64(i)] == 45 or data[np.uint64(i)] == 43):
+            i += 1
+        first = i
+        power = int64(0)
+        while i < end and i < first + 3 and 48 <= data[np.uint64(i)] <= 57:
+            power = power * 10 + int64(data[np.uint64(i)]) - 48
+            i += 1
+        if i == first:
+            return mantissa, exponent, int64(-1), False
+        exponent += -power if down else power
+    if negative:
+        if not whole or mantissa == 0:
+            return mantissa, exponent, int64(-1), False
+        mantissa = -mantissa
+    return mantissa, exponent, i, whole
+
+
+@jit
+def _digits_of(mantissa: Int64) -> Int64:
+    n = int64(0)
+    while n < 19 and mantissa >= _POWERS[n]:
+        n += 1
+    return n
+
+
+@jit
+def _packed(mantissa: Int64, exponent: Int64) -> Int64:
+    """Packed price; -1 where the plain way must look at it."""
+    digits = _digits_of(mantissa)
+    if digits == 0 or digits > _DIGITS or digits + exponent > _MOST or exponent < _LEAST:
+        return int64(-1)
+    while mantissa % 10 == 0:
+        mantissa //= 10
+        exponent += 1
+    return mantissa * 256 + exponent + 128
+
+
+@jit
+def _micros(mantissa: Int64, exponent: Int64) -> Int64:
+    """Millionths, half to even; -1 where the plain way must look at it."""
+    digits = _digits_of(mantissa)
+    if digits > _DIGITS or (digits > 0 and digits + exponent > _MOST) or exponent < _LEAST:
+        return int64(-1)
+    if digits == 0:
+        return int64(0)
+    if exponent >= -6:
+        return mantissa * _POWERS[exponent + 6]
+    if exponent < -24:
+        return int64(0)
+    power = _POWERS[-6 - exponent]
+    whole = mantissa // power
+    twice = 2 * (mantissa - whole * power)
+    up = twice > power or (twice == power and whole & 1 == 1)
+    return whole + int64(up)
+
+
+@jit
+def _is_sized(packed: Int64, least: Int64, most: Int64) -> bool:
+    return least <= packed & ((1 << SIZE_BITS) - 1) <= most
+
+
+@jit
+def _spells(data: NDArray[Any], packed: Int64, word: NDArray[Any]) -> bool:
+    start, size = packed >> SIZE_BITS, packed & ((1 << SIZE_BITS) - 1)
+    if size != word.shape[0]:
+        return False
+    for k in range(size):
+        if data[start + k] != word[k]:
+            return False
+    return True
+
+
+_WORDS: Final = tuple(
+    np.frombuffer(word, np.uint8) for word in (b"mention", b"tick", b"buy", b"sell")
+)
+_AS_MENTION, _AS_TICK, _BUY, _SELL = _WORDS
+
+
+@jit
+def _checked(data: NDArray[Any], row: NDArray[Any], seen: Int64) -> bool:
+    """Check a record whose fields are read, and write its kind and side as numbers."""
+    if _spells(data, row[TYPE], _AS_MENTION):
+        row[KIND] = MENTION
+        if seen & _MENTION_NEEDS != _MENTION_NEEDS or seen & ~_MENTION_HAS:
+            return False
+        if not _is_sized(row[AUTHOR], 1, MAX_ID_CHARS) or not _is_sized(row[PLATFORM], 0, 32):
+            return False
+        if not _is_sized(row[TEXT], 0, MAX_TEXT_CHARS) or not 0 <= row[REACH] <= MAX_REACH:
+            return False
+        if seen & (1 << TS_POST) and not MIN_TIME_MS <= row[TS_POST] < MAX_TIME_MS:
+            return False
+    elif _spells(data, row[TYPE], _AS_TICK):
+        row[KIND] = TICK
+        if seen & _TICK_NEEDS != _TICK_NEEDS or seen & ~_TICK_HAS:
+            return False
+        if not _is_sized(row[TRADER], 1, MAX_ID_CHARS) or not _is_sized(
+            row[TOKEN], 1, MAX_ID_CHARS
+        ):
+            return False
+        sell = _spells(data, row[SIDE], _SELL)
+        if not sell and not _spells(data, row[SIDE], _BUY):
+            return False
+        row[SIDE] = int64(sell)
+    else:
+        return False
+    if seen & (1 << TS_LOG):
+        if not MIN_TIME_MS <= row[TS_LOG] < MAX_TIME_MS:
+            return False
+    else:
+        row[TS_LOG] = row[TS_EVENT]
+    if not MIN_TIME_MS <= row[TS_EVENT] < MAX_TIME_MS:
+        return False
+    return _is_sized(row[ID], 1, MAX_ID_CHARS) and -MAX_ORDER <= row[ORDER] <= MAX_ORDER
+
+
+@jit
+def _scan(data: NDArray[Any], i: Int64, end: Int64, row: NDArray[Any]) -> bool:
+    """Read one record into its row; whether it is of plain form."""
+    for k in range(WIDTH):
+        row[k] = 0
+    row[LIQUIDITY] = UNKNOWN
+    seen = guess = int64(0)
+    if end - i > MAX_RECORD_BYTES or i >= end or data[np.uint64(i)] != 123:
+        return False
+    while True:
+        i = _blank_end(data, i + 1, end)
+        if i >= end or data[np.uint64(i)] != 34:
+            return False
+        start = i + 1
+        i = _text_end(data, start, end)
+        key = _key_at(data, start, i - start, guess)
+        if i >= end or key < 0 or seen & (1 << key):
+            return False
+        seen |= 1 << key
+        guess = key + 1
+        i = _blank_end(data, i + 1, end)
+        if i >= end or data[np.uint64(i)] != 58:
+            return False
+        i = _blank_end(data, i + 1, end)
+        if i >= end:
+            return False
+        quoted = data[np.uint64(i)] == 34
+        if _TEXTS >> key & 1:
+            start = i + 1
+            i = _text_end(data, start, end) if quoted else end
+            if i >= end:
+                return False
+            row[key] = start << SIZE_BITS | (i - start)
+            i += 1
+        else:
+            mantissa, exponent, i, whole = _number(data, i + int64(quoted), end)
+            if i < 0:
+                return False
+            if _DECIMALS >> key & 1:
+                if mantissa < 0:
+                    return False
+                number = (
+                    _packed(mantissa, exponent) if key == PRICE else _micros(mantissa, exponent)
+                )
+                if number < 0:
+                    return False
+                if quoted:
+                    if i >= end or data[np.uint64(i)] != 34:
+                        return False
+                    i += 1
+            else:
+                if quoted or not whole:
+                    return False
+                number = mantissa
+            row[key] = number
+        i = _blank_end(data, i, end)
+        if i >= end:
+            return False
+        if data[np.uint64(i)] == 125:
+            return _blank_end(data, i + 1, end) == end and _checked(data, row, seen)
+        if data[np.uint64(i)] != 44:
+            return False
+
+
+@jit
+def scan_rows(
+    data: NDArray[Any],
+    starts: NDArray[Any],
+    ends: NDArray[Any],
+    out: NDArray[Any],
+    plain: NDArray[Any],
+) -> None:
+    """Read records into rows of ``out``, int64[N, WIDTH]; ``plain`` is 1 for those of plain form."""
+    for i in range(starts.shape[0]):
+        plain[i] = _scan(data, starts[i], ends[i], out[i])

@@ -1,0 +1,122 @@
+"""Records as JSON, many at once: those of plain form as columns, the others for ``schemas.decode``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.batch import scan
+from detectors.batch.flat import Flat
+from detectors.batch.resolver import NO_TOKEN, BatchResolver
+from detectors.batch.strings import I8, U1, Strings
+from detectors.batch.text_table import TextTable
+from detectors.batch.xxh64 import hash_rows
+from detectors.columns import MENTION, TICK
+from schemas.errors import RecordError
+from schemas.platforms import platform_number
+from schemas.tokens import canonical_token
+
+_PLATFORMS = TextTable(platform_number)
+
+
+def _is_token(text: str) -> int:
+    try:
+        canonical_token(text)
+    except RecordError:
+        return NO_TOKEN
+    return 1
+
+
+_TOKENS = TextTable(_is_token)
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """N records of which ``plain`` are of plain form, bool[N]; ``found`` holds what they say."""
+
+    data: U1
+    found: NDArray[np.int64]
+    plain: NDArray[np.bool_]
+
+    def part(self, start: int, stop: int) -> Scanned:
+        """Some of the records, the last excluded."""
+        return Scanned(self.data, self.found[start:stop], self.plain[start:stop])
+
+    @property
+    def ts_log_ms(self) -> I8:
+        """Log times of plain records, event times where they have none, int64[N]; 0 for others."""
+        return np.where(self.plain, self.found[:, scan.TS_LOG], 0)
+
+    @property
+    def kind(self) -> I8:
+        """MENTION or TICK of plain records, int64[N]."""
+        return self.found[:, scan.KIND]
+
+    def flat(self, rows: I8, ts_log_ms: I8, resolver: BatchResolver) -> Flat:
+        """Some of the plain records as columns, with their clamped log times."""
+        found = self.found[rows]
+        kind = found[:, scan.KIND]
+        ticks, mentions = np.flatnonzero(kind == TICK), np.flatnonzero(kind == MENTION)
+        aux, who, token, a, b, c = np.zeros((6, len(rows)), np.int64)
+        aux[mentions] = _PLATFORMS.numbers(_texts(self.data, found, scan.PLATFORM), mentions)[
+            mentions
+        ]
+        aux[ticks] = found[ticks, scan.SIDE]
+        hash_rows(_texts(self.data, found, scan.AUTHOR), mentions, who)
+        hash_rows(_texts(self.data, found, scan.TRADER), ticks, who)
+        if len(ticks):
+            token = resolver.token_numbers.numbers(_texts(self.data, found, scan.TOKEN), ticks)
+        a[ticks] = found[ticks, scan.PRICE]
+        b[ticks] = found[ticks, scan.VALUE]
+        c[ticks] = found[ticks, scan.LIQUIDITY]
+        b[mentions] = found[mentions, scan.REACH]
+        return Flat(
+            kind=kind.astype(np.uint8),
+            aux=aux.astype(np.uint8),
+            ts_event_ms=np.ascontiguousarray(found[:, scan.TS_EVENT]),
+            ts_log_ms=ts_log_ms,
+            order=np.ascontiguousarray(found[:, scan.ORDER]),
+            ids=_texts(self.data, found, scan.ID),
+            who=who,
+            token=token,
+            a=a,
+            b=b,
+            c=c,
+            texts=_texts(self.data, found[mentions], scan.TEXT),
+            mention_at=mentions,
+        )
+
+
+def scan_records(raws: Sequence[bytes]) -> Scanned:
+    """Read JSON records, each a whole one.
+
+    >>> beat = b'{"type":"heartbeat","id":"h","ts_event_ms":1736812800000}'
+    >>> post = b'{"type":"mention","id":"m","ts_event_ms":1736812800000,"platform":"x","author_id":"a"}'
+    >>> scan_records([beat, post]).plain.tolist()
+    [False, True]
+    """
+    n = len(raws)
+    found, plain = np.zeros((n, scan.WIDTH), np.int64), np.zeros(n, np.bool_)
+    joined = b"\n".join(raws)
+    data = np.frombuffer(joined, np.uint8)
+    try:
+        joined.decode()
+    except UnicodeDecodeError:  # one such record is rare: the plain way says which
+        return Scanned(data, found, plain)
+    sizes = np.fromiter(map(len, raws), np.int64, n)
+    ends = np.cumsum(sizes + 1) - 1
+    with np.errstate(over="ignore"):
+        scan.scan_rows(data, ends - sizes, ends, found, plain)
+    ticks = np.flatnonzero(plain & (found[:, scan.KIND] == TICK))
+    if len(ticks):
+        plain[ticks] = _TOKENS.numbers(_texts(data, found, scan.TOKEN), ticks)[ticks] > 0
+    return Scanned(data, found, plain)
+
+
+def _texts(data: U1, found: NDArray[np.int64], key: int) -> Strings:
+    packed = found[:, key]
+    starts = packed >> scan.SIZE_BITS
+    return Strings(data, starts, starts + (packed & ((1 << scan.SIZE_BITS) - 1)))
