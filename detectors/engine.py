@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from detectors.alerts import AlertWriter
 from detectors.columns import Columns
 from detectors.kernels import intake
-from detectors.kernels.run import SCORE_ALL, SCORE_GATED, SCORE_NONE, run
+from detectors.kernels.run import (
+    N_ALERTS,
+    N_LIVES,
+    N_SCORES,
+    SCORE_ALL,
+    SCORE_GATED,
+    SCORE_NONE,
+    run,
+)
 from detectors.knobs import knobs
 from detectors.layout import (
     BAR_MS,
@@ -24,6 +32,7 @@ from detectors.layout import (
     N_ALERT_INTS,
     N_FEATURES,
     N_Z,
+    READY,
     REC,
 )
 from detectors.model import Model
@@ -90,11 +99,14 @@ class Engine:
     """
 
     _keys: NDArray[np.int64]
+    _rows: NDArray[np.int32]
+    _row_slots: NDArray[np.int32]
     _ready: NDArray[np.void]
     _rest: NDArray[np.void]
     _touched: NDArray[np.int32]
     _start: NDArray[np.int64]
     _cnt: NDArray[np.int64]
+    _out: tuple[NDArray[Any], ...]
 
     def __init__(
         self,
@@ -223,14 +235,17 @@ class Engine:
         blank = self._slots.held & (state["bar"] == 0)
         for idle in (old, blank):
             idle[self._pend["slot"][: self._n]] = False
-        for slot in np.flatnonzero(blank).tolist():
-            self._slots.free(slot)
-        lives = []
-        for slot in np.flatnonzero(old).tolist():
-            row = state[slot]
-            token = self._slots.token(slot)
-            lives.append((token, int(row["first_bar"]) * BAR_MS, int(row["last_bar"]) * BAR_MS))
-            self._slots.free(slot)
+        ended = np.flatnonzero(old)
+        lives = [
+            (self._slots.token(slot), first * BAR_MS, last * BAR_MS)
+            for slot, first, last in zip(
+                ended.tolist(),
+                state["first_bar"][ended].tolist(),
+                state["last_bar"][ended].tolist(),
+                strict=True,
+            )
+        ]
+        self._slots.free(np.flatnonzero(old | blank).tolist())
         return lives
 
     def snapshot(self) -> bytes:
@@ -270,7 +285,7 @@ class Engine:
 
     def _admit(self, columns: Columns, through: int) -> tuple[NDArray[np.int64], int]:
         n = len(columns)
-        slots = self._slots.of(columns.tokens)
+        slots = self._slots.of(columns.tokens, columns.token)
         self._pend = _grown(self._pend, self._n + n, self._n)
         late = np.empty(n, np.int64)
         self._n, n_late, falls, last_bar = intake.admit(
@@ -296,26 +311,21 @@ class Engine:
         m, left = intake.split(self._pend, self._n, end, shift, self._rest, self._keys)
         self._keys[:m].sort()
         intake.settle_ties(self._pend, self._keys, m, shift, slots.hashes)
-        kept = self._seen.keep_first(self._pend, self._keys, m, shift, slots.hashes)
+        kept = self._seen.keep_first(
+            self._pend, self._keys, m, shift, slots.hashes, self._rows, self._row_slots
+        )
         if len(self._open) < len(slots.state):
             self._open = _grown(self._open, len(slots.state), self._n_open)
         due = intake.by_token(
-            self._pend, self._keys, kept, shift, self._cnt, self._touched, self._start,
+            self._pend, self._rows, self._row_slots, kept, self._cnt, self._touched, self._start,
             self._ready, self._open, self._n_open,
         )  # fmt: skip
-        model = self.model
-        n_scores, n_alerts, n_lives, self._n_open, *out = run(
-            slots.state, self._ready, self._touched, self._start, due, end,
-            self._progress.log_start_ms or 0, self._knobs, model.feat, model.thr,
-            model.missing_left, model.leaf, model.base, self._mode, self._open, self._lives,
-            *self._out, self.stats,
-        )  # fmt: skip
-        self._out, self._lives = tuple(out[:-1]), out[-1]
-        alerts = self._alerts(n_alerts)
-        scores = self._scores(n_scores) if self._mode != SCORE_NONE else None
+        counts = self._walk(due, end)
+        alerts = self._alerts(int(counts[N_ALERTS]))
+        scores = self._scores(int(counts[N_SCORES])) if self._mode != SCORE_NONE else None
         evicted = [
             (slots.token(slot), first * BAR_MS, last * BAR_MS)
-            for slot, first, last in self._lives[:n_lives].tolist()
+            for slot, first, last in self._lives[: int(counts[N_LIVES])].tolist()
         ]
         self._pend, self._rest, self._n = self._rest, self._pend, left
         self._next_bar = end
@@ -326,20 +336,43 @@ class Engine:
             evicted += self.sweep()
         return alerts, scores, m - kept, evicted
 
+    def _walk(self, due: int, end: int) -> NDArray[np.int64]:
+        """Walk the due tokens; returns how many rows of each output there are."""
+        model = self.model
+        counts, at, n_open = np.zeros(3, np.int64), 0, 0
+        while True:
+            s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev = self._out
+            at, n_open = run(
+                self._slots.state, self._ready, self._touched, self._start, at, due, end,
+                self._progress.log_start_ms or 0, self._knobs, model.feat, model.thr,
+                model.missing_left, model.leaf, model.base, self._mode, self._open, self._lives,
+                s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev, n_open, counts, self.stats,
+            )  # fmt: skip
+            if at == due:
+                self._n_open = n_open
+                return counts
+            self._make_room(counts, at, end)
+
+    def _make_room(self, counts: NDArray[np.int64], at: int, end: int) -> None:
+        """Give the outputs room for what the token number ``at`` may add at most."""
+        state = self._slots.state[self._touched[at]]
+        first, stop = int(self._start[at]), int(self._start[at + 1])
+        begun = int(state["bar"]) if state["ep"] else int(self._ready["bar"][first])
+        scores, alerts, lives = counts.tolist()
+        bars = end - begun
+        kept = [scores] * 3 + [alerts] * 4
+        more = bars if self._mode != SCORE_NONE else 0
+        self._out = tuple(
+            _grown(array, n + (more if i < 3 else bars), n)
+            for i, (array, n) in enumerate(zip(self._out, kept, strict=True))
+        )
+        self._lives = _grown(self._lives, lives + stop - first, lives)
+
     def _alerts(self, n: int) -> list[Alert]:
         _, _, _, ints, features, means, deviations = self._out
-        alerts = [
-            self._writer.write(
-                self._slots.token(int(ints[i, 1])),
-                ints[i],
-                features[i],
-                means[i],
-                deviations[i],
-                self._id_of,
-            )
-            for i in range(n)
-        ]
-        return sorted(alerts, key=lambda a: (a.ts_bar_end_ms, a.token, a.sequence))
+        return self._writer.write(
+            n, self._slots.token, ints, features, means, deviations, self._id_of
+        )
 
     def _scores(self, n: int) -> ScoreRows:
         key, logit, features, *_ = self._out
@@ -365,7 +398,9 @@ class Engine:
         capacity = len(self._slots.state)
         n = max(n, 1024)
         self._keys = np.empty(n, np.int64)
-        self._ready = np.empty(n, REC)
+        self._rows = np.empty(n, np.int32)
+        self._row_slots = np.empty(n, np.int32)
+        self._ready = np.empty(n, READY)
         self._rest = np.empty(len(self._pend), REC)
         self._touched = np.empty(n + capacity, np.int32)
         self._start = np.empty(n + capacity + 1, np.int64)
@@ -377,6 +412,6 @@ def _grown(array: NDArray[_Item], size: int, keep: int | None = None) -> NDArray
     if len(array) >= size:
         return array
     keep = len(array) if keep is None else keep
-    out = np.empty(max(size, 2 * len(array)), array.dtype)
+    out = np.empty((max(size, 2 * len(array)), *array.shape[1:]), array.dtype)
     out[:keep] = array[:keep]
     return out

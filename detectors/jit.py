@@ -11,6 +11,10 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import numba
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import types
+from numba.extending import intrinsic, overload
+from numpy.typing import NDArray
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,3 +33,42 @@ def jit(function: Callable[P, R]) -> Callable[P, R]:
         cache=bool(numba.config.CACHE_DIR), fastmath=False, error_model="numpy", nogil=True
     )(function)
     return compiled
+
+
+def prefetch(array: NDArray[Any], row: Int64, byte: int = 0) -> None:
+    """Fetch the cache line of a row of a one-dimensional array; a hint, no more."""
+
+
+@intrinsic
+def _fetch_line(  # pragma: no cover - runs in numba's compiler alone
+    _: Any,
+    array: Any,
+    row: Any,  # noqa: ARG001 - numba wants the names of the arguments
+    byte: Any,  # noqa: ARG001
+) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0])
+        pointer = ir.IntType(8).as_pointer()
+        step = builder.extract_value(data.strides, 0)
+        place = builder.add(builder.mul(args[1], step), args[2])
+        line = builder.gep(builder.bitcast(data.data, pointer), [place])
+        number = ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [pointer], ir.FunctionType(ir.VoidType(), [pointer] + [number] * 3)
+        )
+        builder.call(function, [line, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), generate
+
+
+@overload(prefetch, inline="always")
+def _prefetch(  # pragma: no cover - runs in numba's compiler alone
+    array: Any,  # noqa: ARG001 - numba wants the names of the arguments
+    row: Any,  # noqa: ARG001
+    byte: Any = 0,  # noqa: ARG001
+) -> Any:
+    def fetch(array: Any, row: Any, byte: Any = 0) -> None:
+        _fetch_line(array, row, byte)
+
+    return fetch

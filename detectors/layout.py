@@ -65,10 +65,40 @@ REC: Final = np.dtype(
     ]
 )
 
+READY: Final = np.dtype(
+    [
+        ("bar", "i4"),
+        ("ref", "i4"),
+        ("kind", "u1"),
+        ("aux", "u1"),
+        ("pad", "u2"),
+        ("pad2", "u4"),
+        ("t", "i8"),
+        ("who", "i8"),
+        ("a", "i8"),
+        ("b", "i8"),
+        ("c", "i8"),
+    ]
+)
+"""What the walk reads of a record, once its order is settled."""
+
 Y_SERIES: Final = 6
 """Stabilised series of each minute: mentions, authors, trades, traders, volume, net buying."""
-M_COLS: Final = 8
-M_RETURN, M_LOG_PRICE = 6, 7
+M_RETURN: Final = 6
+M_COLS: Final = Y_SERIES + 1
+
+WINDOW_BAR: Final = np.dtype(
+    [
+        ("counts", "i4", 4),  # copies, rush, buys, late
+        ("money", "i8", 3),  # reach, buys, sells (micro-USD)
+        ("authors", "u4", 8),
+        ("traders", "u4", 8),
+        ("platforms", "u2", N_PLATFORMS),
+        ("pad", "u8"),  # two cache lines
+    ],
+    align=True,
+)
+"""One bar of the short window, but for the counts that every bar is asked for."""
 
 STATE: Final = np.dtype(
     [
@@ -81,7 +111,7 @@ STATE: Final = np.dtype(
         ("price_ms", "i8"),
         ("liquidity", "i8"),
         ("cur_min", "i8"),
-        ("busy", "i8"),  # minutes of the hour's ring that hold anything, one bit each
+        ("busy", "i8"),  # bit k: minute cur_min-1-k holds anything
         ("base_min", "i8"),
         ("cur_q", "i8"),
         ("base_q", "i8"),
@@ -103,6 +133,10 @@ STATE: Final = np.dtype(
         ("ep_seq", "i4"),
         ("run", "i4"),
         ("text_at", "i4"),
+        ("lp", "i4", LP_RING),
+        ("wbar", "i4", SHORT),
+        ("wmentions", "i4", SHORT),
+        ("wtrades", "i4", SHORT),
         ("texts", "i8", TEXTS),
         ("text_bars", "i4", TEXTS),
         ("macc", "i8", 4),  # the minute being filled: mentions, trades, buys, sells (micro-USD)
@@ -114,18 +148,25 @@ STATE: Final = np.dtype(
         ("qacc", "i8", 3),  # the quarter being filled: mentions, trades, volume (micro-USD)
         ("qsum", "i8", 3),
         ("qsq", "i8", 3),
+        ("hour_price", "i4", HOUR_RING),  # log2 price at each minute's end
         ("swell_ring", "i8", (SWELL_RING, 5)),  # mentions, trades, volume, authors, traders
-        ("hour_ring", "i4", (HOUR_RING, M_COLS)),
+        ("hour_ring", "i4", (HOUR_RING, M_COLS)),  # of busy minutes alone
         ("day_ring", "i4", (DAY_RING, 3)),
-        ("lp", "i4", LP_RING),
-        ("w4", "i4", (SHORT, 8)),  # bar, mentions, trades, copies, rush, buys, late, reach (log2)
-        ("w8", "i8", (SHORT, 3)),  # reach, buys, sells (micro-USD)
-        ("wplat", "u2", (SHORT, N_PLATFORMS)),
-        ("wauthors", "u4", (SHORT, 8)),
-        ("wtraders", "u4", (SHORT, 8)),
+        ("w", WINDOW_BAR, SHORT),
     ],
     align=True,
 )
+
+
+def offset_of(field: str) -> int:
+    """Where a field of a token's state begins, in bytes."""
+    return int((STATE.fields or {})[field][1])  # type: ignore[index]
+
+
+HOT_BYTES: Final = offset_of("swell_ring")
+"""Length of the part that every bar of a token touches; the rings follow it."""
+W_BYTE: Final = offset_of("w")
+W_BYTES: Final = WINDOW_BAR.itemsize
 
 FEATURES: Final = (
     "z_mentions",

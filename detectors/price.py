@@ -22,8 +22,8 @@ EXACT: Final = Context(prec=80)
 def pack_price(value: str | float) -> int:
     """Pack a positive price in US dollars.
 
-    >>> pack_price("0.0015") == pack_price(1.5e-3), price_text(pack_price(1e9))
-    (True, '1000000000')
+    >>> pack_price("0.0015") == pack_price(1.5e-3), price_decimal(pack_price(1e9))
+    (True, Decimal('1E+9'))
     """
     number = _CONTEXT.plus(parse_decimal(value, "price_usd")).normalize(_CONTEXT)
     _, digits, exponent = number.as_tuple()
@@ -46,15 +46,6 @@ def price_decimal(packed: int) -> Decimal:
     """The price as an exact decimal, in US dollars."""
     mantissa, exponent = unpack_price(packed)
     return Decimal(mantissa).scaleb(exponent, EXACT)
-
-
-def price_text(packed: int) -> str:
-    """The price as a plain decimal text, in US dollars.
-
-    >>> price_text(pack_price(1e-12))
-    '0.000000000001'
-    """
-    return format(price_decimal(packed), "f")
 
 
 def micro_usd(value: str | float, field: str) -> int:

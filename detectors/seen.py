@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.kernels import intake
+from detectors.kernels import ids
 
-ENTRY: Final = np.dtype([("key", "i8"), ("bar", "i8")])
-SMALLEST: Final = 4_096
+ENTRY: Final = np.dtype([("key", "i8"), ("bar", "i4")])
+SMALLEST: Final = 1_024
 
 
 class Seen:
@@ -18,9 +18,8 @@ class Seen:
 
     def __init__(self, limit_bars: int) -> None:
         self.limit_bars = max(limit_bars, 1)
-        self.table = np.zeros(SMALLEST, ENTRY)
-        self._spare = np.empty(SMALLEST, ENTRY)
-        self._used = 0
+        self.table = ids.empty_table(SMALLEST)
+        self._until_look = 2 * SMALLEST
 
     def keep_first(
         self,
@@ -29,35 +28,52 @@ class Seen:
         m: int,
         shift: int,
         hashes: NDArray[np.int64],
+        rows: NDArray[np.int32],
+        slots: NDArray[np.int32],
     ) -> int:
-        """Drop duplicates among the first ``m`` sorted keys in place; returns how many stay."""
+        """Of the first ``m`` sorted keys, list the rows and slots that stay; returns how many."""
         at = kept = 0
         while True:
-            at, kept, self._used = intake.drop_seen(
-                pend, keys, m, at, kept, shift, hashes, self.table, self._used, self.limit_bars
-            )
+            before = kept
+            at, kept = ids.drop_seen(
+                pend, keys, m, at, kept, shift, hashes, self.table, self.limit_bars,
+                self._until_look, rows, slots,
+            )  # fmt: skip
+            self._until_look -= int(kept - before)
+            if self._until_look <= 0:
+                self._resize(int(pend["bar"][rows[kept - 1]]) - self.limit_bars)
             if at == m:
                 return int(kept)
-            self._make_room(int(pend["bar"][keys[at] & ((1 << shift) - 1)]))
 
-    def entries(self) -> bytes:
-        """All entries as bytes, without the empty places."""
-        return bytes(self.table[self.table["key"] != 0])
+    def entries(self, bar: int) -> bytes:
+        """What counts from ``bar`` on, oldest first, as bytes."""
+        return self._live(bar - self.limit_bars).tobytes()
 
     def load(self, entries: bytes) -> None:
         """Undo ``entries``."""
-        self._move(np.frombuffer(entries, ENTRY).copy(), 0)
+        self._fill(np.frombuffer(entries, ENTRY))
 
-    def _make_room(self, bar: int) -> None:
-        """Forget what is too old to matter, and keep at most a sixth of the places taken."""
-        self._move(self.table, bar - self.limit_bars)
+    def _resize(self, oldest: int) -> None:
+        """Keep one to two entries a bucket; they rise by two a bucket at most until the next look."""
+        size = len(self.table)
+        live = int(ids.count_since(self.table, oldest))
+        self._until_look = 2 * size
+        if live > 2 * size or (8 * live < size and size > SMALLEST):
+            self._fill(self._live(oldest))
 
-    def _move(self, old: NDArray[Any], oldest: int) -> None:
+    def _live(self, oldest: int) -> NDArray[Any]:
+        n = int(ids.count_since(self.table, oldest))
+        keys, bars = np.empty(n, np.int64), np.empty(n, np.int32)
+        ids.entries_since(self.table, oldest, keys, bars)
+        out = np.empty(n, ENTRY)
+        out["key"], out["bar"] = keys, bars
+        return out[np.lexsort((keys, bars))]
+
+    def _fill(self, entries: NDArray[Any]) -> None:
         size = SMALLEST
-        live = int(intake.count_since(old, oldest))
-        while size < 6 * live:
+        while size < len(entries):
             size *= 2
-        if len(self._spare) != size:
-            self._spare = np.empty(size, ENTRY)
-        self._used = int(intake.rehash(old, self._spare, oldest))
-        self.table, self._spare = self._spare, self.table
+        self.table = ids.empty_table(size)
+        keys, bars = np.ascontiguousarray(entries["key"]), np.ascontiguousarray(entries["bar"])
+        ids.learn_all(self.table, keys, bars, self.limit_bars)
+        self._until_look = 2 * size

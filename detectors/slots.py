@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,25 +11,30 @@ from numpy.typing import NDArray
 from detectors.hashing import hash64
 from detectors.layout import STATE
 
+RESERVED: Final = 1 << 16
+"""Slots to begin with: address space alone, until a token writes to one; growing copies."""
+
 
 class Slots:
     """Slots of tokens, their keys and their state records; slots of evicted tokens are reused.
 
     >>> slots = Slots()
-    >>> slots.of(["a", "b", "a"]).tolist(), len(slots)
-    ([0, 1, 0], 2)
-    >>> slots.free(0)
-    >>> slots.of(["c"]).tolist(), slots.token(0)
-    ([0], 'c')
+    >>> slots.of(["a", "b", "c"], np.array([0, 2, 0])).tolist(), len(slots)
+    ([0, -1, 1], 2)
+    >>> slots.free([0])
+    >>> slots.of(["d"], np.array([0])).tolist(), slots.token(0)
+    ([0], 'd')
     """
 
-    def __init__(self, capacity: int = 64) -> None:
+    def __init__(self, capacity: int = RESERVED) -> None:
         self.state = np.zeros(capacity, STATE)
         self.hashes = np.zeros(capacity, np.int64)
+        self._held = np.zeros(capacity, np.bool_)
         self._slot: dict[str, int] = {}
         self._token: list[str | None] = []
         self._unused: list[int] = []
-        self._last: tuple[Sequence[str], int, NDArray[np.int32]] | None = None
+        self._last: Sequence[str] = ()
+        self._known: NDArray[np.int32] = np.empty(0, np.int32)
 
     def __len__(self) -> int:
         return len(self._slot)
@@ -41,7 +47,7 @@ class Slots:
     @property
     def held(self) -> NDArray[np.bool_]:
         """Which of the slots ever used hold a token; shape (used,)."""
-        return np.array([token is not None for token in self._token], np.bool_)
+        return self._held[: self.used]
 
     def token(self, slot: int) -> str:
         """The token a slot holds; KeyError where it holds none."""
@@ -54,31 +60,36 @@ class Slots:
         """Every live token and its slot, in the tokens' order."""
         return sorted(self._slot.items())
 
-    def of(self, tokens: Sequence[str]) -> NDArray[np.int32]:
-        """Slots of tokens, new ones where needed; shape (len(tokens),).
+    def of(self, tokens: Sequence[str], rows: NDArray[np.integer]) -> NDArray[np.int32]:
+        """Slots of the tokens that ``rows`` index, new ones where needed; shape (len(tokens),).
 
-        The answer for the same list object, if it only grew, is reused.
+        Tokens that no row names may have -1 and get no slot. For the same list object, if it only
+        grew, what is known is reused.
         """
-        known: list[int] = []
-        if self._last is not None and self._last[0] is tokens and self._last[1] <= len(tokens):
-            if self._last[1] == len(tokens):
-                return self._last[2]
-            known = self._last[2].tolist()
-        for token in tokens[len(known) :]:
-            slot = self._slot.get(token)
-            known.append(self._new(token) if slot is None else slot)
-        slots = np.array(known, np.int32)
-        self._last = (tokens, len(tokens), slots)
-        return slots
+        if self._last is not tokens or len(self._known) > len(tokens):
+            self._last, self._known = tokens, np.empty(0, np.int32)
+        if len(self._known) < len(tokens):
+            more = np.full(max(len(tokens), 2 * len(self._known)), -1, np.int32)
+            more[: len(self._known)] = self._known
+            self._known = more[: len(tokens)]
+        known = self._known
+        missing = rows[known[rows] < 0]
+        for row in np.unique(missing).tolist() if len(missing) else ():
+            slot = self._slot.get(tokens[row])
+            known[row] = self._new(tokens[row]) if slot is None else slot
+        return known
 
-    def free(self, slot: int) -> None:
-        """Forget a token; its state is zeroed."""
-        token = self.token(slot)
-        del self._slot[token]
-        self._token[slot] = None
-        self.state[slot] = np.zeros((), STATE)
-        self._unused.append(slot)
-        self._last = None
+    def free(self, slots: Sequence[int]) -> None:
+        """Forget the tokens of some slots; their state is zeroed."""
+        if not slots:
+            return
+        for slot in slots:
+            del self._slot[self.token(slot)]
+            self._token[slot] = None
+        self.state.view(np.uint8).reshape(len(self.state), -1)[slots] = 0
+        self._held[slots] = False
+        self._unused.extend(slots)
+        self._known[(self._known >= 0) & ~self._held[self._known]] = -1
 
     def _new(self, token: str) -> int:
         if self._unused:
@@ -90,12 +101,14 @@ class Slots:
             if slot == len(self.state):
                 self._grow()
         self._slot[token] = slot
+        self._held[slot] = True
         self.hashes[slot] = hash64(token)
         return slot
 
     def _grow(self) -> None:
-        more = len(self.state) + max(64, len(self.state) // 2)
-        state, hashes = np.zeros(more, STATE), np.zeros(more, np.int64)
-        state[: len(self.state)] = self.state
-        hashes[: len(self.hashes)] = self.hashes
-        self.state, self.hashes = state, hashes
+        more = 2 * len(self.state)
+        for name in ("state", "hashes", "_held"):
+            old = getattr(self, name)
+            array = np.zeros(more, old.dtype)
+            array[: len(old)] = old
+            setattr(self, name, array)

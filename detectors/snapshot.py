@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from detectors.layout import LAYOUT_HASH, REC, STATE
 from detectors.progress import Progress
 from detectors.seen import Seen
-from detectors.slots import Slots
+from detectors.slots import RESERVED, Slots
 from schemas.errors import StateError
 
 FORMAT: Final = 1
@@ -74,7 +74,7 @@ def pack_snapshot(
             place[pend["slot"]].tobytes(),
             pend.tobytes(),
             list(ids),
-            seen.entries(),
+            seen.entries(next_bar),
             seen.limit_bars,
         )
     )
@@ -104,8 +104,8 @@ def unpack_snapshot(blob: bytes, fingerprint: str, inputs: Sequence[str]) -> Par
 
 
 def _parts(snap: _Snapshot, inputs: Sequence[str]) -> Parts:
-    slots = Slots(max(len(snap.tokens), 64))
-    slots.of(snap.tokens)
+    slots = Slots(max(len(snap.tokens), RESERVED))
+    slots.of(snap.tokens, np.arange(len(snap.tokens)))
     slots.state[: len(snap.tokens)] = np.frombuffer(snap.state, STATE)
     pend = np.frombuffer(snap.pend, REC).copy()
     pend["slot"] = np.frombuffer(snap.pend_token, np.int32)

@@ -62,11 +62,10 @@ def fill_bar(
 ) -> None:
     """Fold the records ``ready[p:q]``, all of bar b. ``evidence`` gets up to three refs."""
     k = b % SHORT
-    w4 = s["w4"][k]
-    w8 = s["w8"][k]
-    plat = s["wplat"][k]
-    authors = s["wauthors"][k]
-    traders = s["wtraders"][k]
+    w = s["w"][k]
+    plat = w["platforms"]
+    authors = w["authors"]
+    traders = w["traders"]
     for j in range(8):
         authors[j] = 0
         traders[j] = 0
@@ -140,17 +139,18 @@ def fill_bar(
             if ready[x]["kind"] == TICK and n_evidence < 3:
                 evidence[n_evidence] = ready[x]["ref"]
                 n_evidence += 1
-    w4[0] = b
-    w4[1] = min(mentions, COUNT_MAX)
-    w4[2] = min(trades, COUNT_MAX)
-    w4[3] = min(copies, COUNT_MAX)
-    w4[4] = min(rush, COUNT_MAX)
-    w4[5] = min(n_buys, COUNT_MAX)
-    w4[6] = min(late, COUNT_MAX)
-    w4[7] = 0
-    w8[0] = min(reach, MONEY_MAX)
-    w8[1] = buys
-    w8[2] = sells
+    s["wbar"][k] = b
+    s["wmentions"][k] = min(mentions, COUNT_MAX)
+    s["wtrades"][k] = min(trades, COUNT_MAX)
+    counts = w["counts"]
+    counts[0] = min(copies, COUNT_MAX)
+    counts[1] = min(rush, COUNT_MAX)
+    counts[2] = min(n_buys, COUNT_MAX)
+    counts[3] = min(late, COUNT_MAX)
+    money = w["money"]
+    money[0] = min(reach, MONEY_MAX)
+    money[1] = buys
+    money[2] = sells
     macc = s["macc"]
     macc[0] += mentions
     macc[1] += trades

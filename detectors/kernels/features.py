@@ -13,6 +13,7 @@ from detectors.kernels.maths import (
     VOLUME_UNIT,
     Y_UNIT,
     deviation,
+    distinct,
     log2_q20,
     popcount32,
     stabilise,
@@ -27,7 +28,6 @@ from detectors.layout import (
     HOUR_RING,
     LINEAR_COUNTING,
     LP_RING,
-    M_LOG_PRICE,
     MIN_MINUTES,
     MIN_QUARTERS,
     NO_PRICE,
@@ -54,13 +54,15 @@ L_MENTIONS, L_TRADES, L_VOLUME, L_AUTHORS, L_TRADERS = range(5)
 @jit
 def count_first(s: Record, b: Int64, n: NDArray[Any]) -> None:
     """Mentions and trades of the short window: what the first gate looks at."""
-    w4 = s["w4"]
+    bars = s["wbar"]
+    said = s["wmentions"]
+    done = s["wtrades"]
     mentions = np.int64(0)
     trades = np.int64(0)
     for k in range(SHORT):
-        if np.int64(w4[k, 0]) > b - SHORT:
-            mentions += w4[k, 1]
-            trades += w4[k, 2]
+        counts = np.int64(bars[k] > b - SHORT)
+        mentions += said[k] * counts
+        trades += done[k] * counts
     n[MENTIONS] = mentions
     n[TRADES] = trades
 
@@ -68,42 +70,51 @@ def count_first(s: Record, b: Int64, n: NDArray[Any]) -> None:
 @jit
 def count_rest(s: Record, b: Int64, n: NDArray[Any]) -> None:
     """The short window's other sums."""
-    w4 = s["w4"]
-    w8 = s["w8"]
+    bars = s["wbar"]
+    w = s["w"]
     for k in range(COPIES, N_COUNTS):
         n[k] = 0
     for k in range(SHORT):
-        bar = np.int64(w4[k, 0])
+        bar = np.int64(bars[k])
         if bar <= b - SHORT:
             continue
-        for j in range(COPIES, LATES + 1):
-            n[j] += w4[k, 1 + j]
+        counts = w[k]["counts"]
+        money = w[k]["money"]
+        for j in range(4):
+            n[COPIES + j] += counts[j]
         for j in range(3):
-            n[REACH + j] += w8[k, j]
+            n[REACH + j] += money[j]
         if bar > b - SHORT // 2:
-            n[RECENT] += w4[k, 1]
+            n[RECENT] += s["wmentions"][k]
 
 
 @jit
-def distinct_short(
-    s: Record, b: Int64, column: Int64, sets: NDArray[Any], bits: NDArray[Any]
-) -> Int64:
-    """Estimated distinct authors or traders of the short window; ``bits`` is scratch.
+def authors_short(s: Record, b: Int64, bits: NDArray[Any]) -> Int64:
+    """Estimated distinct authors of the short window; ``bits`` is scratch.
 
-    Bars whose count in ``column`` of ``w4`` is zero have an empty set.
+    Bars without mentions have an empty set.
     """
-    w4 = s["w4"]
-    for word in range(8):
-        bits[word] = 0
+    bars = s["wbar"]
+    bits[:8] = 0
     for k in range(SHORT):
-        if np.int64(w4[k, 0]) > b - SHORT and w4[k, column] > 0:
-            row = sets[k]
+        if np.int64(bars[k]) > b - SHORT and s["wmentions"][k] > 0:
+            row = s["w"][k]["authors"]
             for word in range(8):
                 bits[word] |= np.int64(row[word])
-    ones = np.int64(0)
-    for word in range(8):
-        ones += popcount32(bits[word])
-    return LINEAR_COUNTING[ones]
+    return distinct(bits)
+
+
+@jit
+def traders_short(s: Record, b: Int64, bits: NDArray[Any]) -> Int64:
+    """Estimated distinct traders of the short window; ``bits`` is scratch."""
+    bars = s["wbar"]
+    bits[:8] = 0
+    for k in range(SHORT):
+        if np.int64(bars[k]) > b - SHORT and s["wtrades"][k] > 0:
+            row = s["w"][k]["traders"]
+            for word in range(8):
+                bits[word] |= np.int64(row[word])
+    return distinct(bits)
 
 
 @jit
@@ -258,11 +269,11 @@ def may_be_hot(
             return True
     # how many different ones costs most to know: only where their events would allow it
     if rises(at_most(n[MENTIONS]), k, total[1], unit):
-        authors = distinct_short(s, b, 1, s["wauthors"], bits)
+        authors = authors_short(s, b, bits)
         if rises(stabilise_count(authors), k, total[1], unit):
             return True
     if rises(at_most(n[TRADES]), k, total[3], unit):
-        traders = distinct_short(s, b, 2, s["wtraders"], bits)
+        traders = traders_short(s, b, bits)
         return rises(stabilise_count(traders), k, total[3], unit)
     return False
 
@@ -294,9 +305,9 @@ def scores(
     n[AUTHORS] = 0
     n[TRADERS] = 0
     if n[MENTIONS] > 0:
-        n[AUTHORS] = distinct_short(s, b, 1, s["wauthors"], bits)
+        n[AUTHORS] = authors_short(s, b, bits)
     if n[TRADES] > 0:
-        n[TRADERS] = distinct_short(s, b, 2, s["wtraders"], bits)
+        n[TRADERS] = traders_short(s, b, bits)
     start = start_ms(s, log_start_ms)
     minutes = baseline_minutes(s, start)
     quarters = baseline_quarters(s, start)
@@ -340,9 +351,9 @@ def other_features(
     f[13] = float(n[TRADERS])
     f[14] = float(log2_q20(1 + volume // 1_000_000)) / Q20
     crowd_features(s, b, n, f, bits)
-    hour = s["hour_ring"]
-    f[24] = change(now, np.int64(hour[(s["cur_min"] - 5) % HOUR_RING, M_LOG_PRICE]))
-    f[25] = change(now, np.int64(hour[(s["cur_min"] - HOUR) % HOUR_RING, M_LOG_PRICE]))
+    prices = s["hour_price"]
+    f[24] = change(now, np.int64(prices[(s["cur_min"] - 5) % HOUR_RING]))
+    f[25] = change(now, np.int64(prices[(s["cur_min"] - HOUR) % HOUR_RING]))
     f[26] = float(long[L_MENTIONS])
     f[27] = float(long[L_TRADERS])
     f[28] = math.nan
@@ -368,14 +379,15 @@ def crowd_features(
         m = float(n[MENTIONS])
         f[15] = float(n[AUTHORS]) / m
         f[16] = float(n[COPIES]) / m
-        w4 = s["w4"]
-        plat = s["wplat"]
+        bars = s["wbar"]
+        w = s["w"]
         for j in range(N_PLATFORMS):
             bits[j] = 0
         for k in range(SHORT):
-            if np.int64(w4[k, 0]) > b - SHORT and w4[k, 1] > 0:
+            if np.int64(bars[k]) > b - SHORT and s["wmentions"][k] > 0:
+                plat = w[k]["platforms"]
                 for j in range(N_PLATFORMS):
-                    bits[j] += plat[k, j]
+                    bits[j] += plat[j]
         top = np.int64(0)
         some = 0
         for j in range(N_PLATFORMS):

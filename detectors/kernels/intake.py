@@ -106,9 +106,7 @@ def split(
     k = 0
     base = np.int64(end_bar) * BAR_MS
     for i in range(n):
-        r = pend[i]
-        if r["bar"] < end_bar:
-            base = min(base, sort_time(r))
+        base = min(base, np.int64(pend[i]["bar"]) * BAR_MS)
     for i in range(n):
         r = pend[i]
         if r["bar"] < end_bar:
@@ -170,79 +168,11 @@ def settle_ties(
 
 
 @jit
-def drop_seen(
-    pend: NDArray[Any],
-    keys: NDArray[Any],
-    m: Int64,
-    at: Int64,
-    kept: Int64,
-    shift: Int64,
-    hashes: NDArray[Any],
-    seen: NDArray[Any],
-    used: Int64,
-    limit_bars: Int64,
-) -> tuple[Int64, Int64, Int64]:
-    """Keep the first record of each (token, kind, id) within ``limit_bars``, in canonical order.
-
-    ``seen`` is an open-addressing hash set of keys and the bars they last counted in, of which
-    ``used`` places are taken. Continues at key ``at``, and stops when half the places are taken, so
-    that the caller can make room. Returns (next key, kept, used).
-    """
-    mask = (np.int64(1) << shift) - 1
-    size = seen.shape[0]
-    while at < m and 2 * used < size:
-        r = pend[keys[at] & mask]
-        bar = np.int64(r["bar"])
-        key = (np.int64(r["id"]) ^ hashes[r["slot"]] ^ ((np.int64(r["kind"]) & 3) << 1)) | 1
-        h = (key >> 1) & (size - 1)
-        while seen[h]["key"] != 0 and seen[h]["key"] != key:
-            h = (h + 1) & (size - 1)
-        new = seen[h]["key"] == 0
-        if new:
-            seen[h]["key"] = key
-            used += 1
-        if new or bar - seen[h]["bar"] > limit_bars:
-            seen[h]["bar"] = bar
-            keys[kept] = keys[at]
-            kept += 1
-        at += 1
-    return at, kept, used
-
-
-@jit
-def count_since(seen: NDArray[Any], oldest_bar: Int64) -> Int64:
-    """How many entries are of ``oldest_bar`` or later."""
-    live = 0
-    for i in range(seen.shape[0]):
-        if seen[i]["key"] != 0 and seen[i]["bar"] >= oldest_bar:
-            live += 1
-    return live
-
-
-@jit
-def rehash(old: NDArray[Any], new: NDArray[Any], oldest_bar: Int64) -> Int64:
-    """Fill ``new`` with the entries of ``oldest_bar`` and later alone; returns how many."""
-    size = new.shape[0]
-    for i in range(size):
-        new[i]["key"] = 0
-    used = 0
-    for i in range(old.shape[0]):
-        key = np.int64(old[i]["key"])
-        if key != 0 and old[i]["bar"] >= oldest_bar:
-            h = (key >> 1) & (size - 1)
-            while new[h]["key"] != 0:
-                h = (h + 1) & (size - 1)
-            new[h] = old[i]
-            used += 1
-    return used
-
-
-@jit
 def by_token(
     pend: NDArray[Any],
-    keys: NDArray[Any],
+    rows: NDArray[Any],
+    slots: NDArray[Any],
     m: Int64,
-    shift: Int64,
     cnt: NDArray[Any],
     touched: NDArray[Any],
     start: NDArray[Any],
@@ -252,13 +182,13 @@ def by_token(
 ) -> Int64:
     """Stable scatter of ordered records to token-major; cost does not depend on tracked tokens.
 
-    The records themselves move, not an index: reading them is then sequential. Tokens with an
-    open episode are due too, with no records where they had none. Returns the due tokens' number.
+    ``rows`` and ``slots`` are those of the m records, in order. The records themselves move, not an
+    index: reading them is then sequential. Tokens with an open episode are due too, with no records
+    where they had none. Returns the due tokens' number.
     """
-    mask = (np.int64(1) << shift) - 1
     due = 0
     for j in range(m):
-        t = pend[keys[j] & mask]["slot"]
+        t = slots[j]
         if cnt[t] == 0:
             touched[due] = t
             due += 1
@@ -271,9 +201,18 @@ def by_token(
         cnt[t] = at
         at += size
     for j in range(m):
-        i = keys[j] & mask
-        t = pend[i]["slot"]
-        ready[cnt[t]] = pend[i]
+        t = slots[j]
+        x = pend[rows[j]]
+        y = ready[cnt[t]]
+        y["bar"] = x["bar"]
+        y["ref"] = x["ref"]
+        y["kind"] = x["kind"]
+        y["aux"] = x["aux"]
+        y["t"] = x["t"]
+        y["who"] = x["who"]
+        y["a"] = x["a"]
+        y["b"] = x["b"]
+        y["c"] = x["c"]
         cnt[t] += 1
     start[due] = at
     for j in range(n_open):

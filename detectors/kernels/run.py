@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit
+from detectors.jit import Int64, Record, jit, prefetch
 from detectors.kernels.bars import fill_bar
 from detectors.kernels.episodes import (
     NO_LOGIT,
@@ -42,22 +42,25 @@ from detectors.kernels.trees import logit_micro
 from detectors.kernels.windows import advance, begin
 from detectors.layout import (
     EXPIRE_BARS,
+    HOT_BYTES,
     HOUR,
     HOUR_RING,
     LP_RING,
-    M_LOG_PRICE,
     MINUTE_BARS,
-    N_ALERT_INTS,
     N_FEATURES,
     N_Z,
     NO_PRICE,
     SHORT,
+    W_BYTE,
+    W_BYTES,
 )
 from schemas.platforms import N_PLATFORMS
 
 FEW = 3
 NO_MOVE = -(1 << 62)
+LINE = 64  # bytes of a cache line
 SCORE_NONE, SCORE_GATED, SCORE_ALL = 0, 1, 2
+N_SCORES, N_ALERTS, N_LIVES = 0, 1, 2
 
 
 @jit
@@ -79,6 +82,16 @@ def moved(now: Int64, then: Int64) -> Int64:
     if now == NO_PRICE or then == NO_PRICE:
         return NO_MOVE
     return now - then
+
+
+@jit
+def fetch_token(state: NDArray[Any], slot: Int64, b: Int64) -> None:
+    """Fetch what a token's next bar will touch while another one is still walked."""
+    for byte in range(0, HOT_BYTES, LINE):
+        prefetch(state, slot, byte)
+    at = W_BYTE + b % SHORT * W_BYTES
+    prefetch(state, slot, at)
+    prefetch(state, slot, at + LINE)
 
 
 @jit
@@ -108,8 +121,7 @@ def write_alert(
     row[8] = s["liquidity"]
     row[9] = s["supply"]
     row[10] = moved(now, np.int64(s["hot_log_price"]))
-    hour = s["hour_ring"]
-    row[11] = moved(now, np.int64(hour[(s["cur_min"] - HOUR) % HOUR_RING, M_LOG_PRICE]))
+    row[11] = moved(now, np.int64(s["hour_price"][(s["cur_min"] - HOUR) % HOUR_RING]))
     row[12] = moved(now, np.int64(s["ep_peak_log_price"]))
     row[13] = attention_permille(s, long[L_AUTHORS], long[L_TRADERS])
     row[14] = max(s["ep_peak_authors"], s["ep_peak_traders"])
@@ -131,6 +143,7 @@ def run(
     ready: NDArray[Any],
     touched: NDArray[Any],
     start: NDArray[Any],
+    first: Int64,
     due: Int64,
     end_bar: Int64,
     log_start_ms: Int64,
@@ -150,12 +163,15 @@ def run(
     a_feat: NDArray[Any],
     a_mean: NDArray[Any],
     a_dev: NDArray[Any],
+    n_open: Int64,
+    counts: NDArray[Any],
     stats: NDArray[Any],
-) -> Any:
-    """Walk each due token's records, closing bars below ``end_bar``.
+) -> tuple[Int64, Int64]:
+    """Walk the records of due tokens from number ``first`` on, closing bars below ``end_bar``.
 
-    Outputs grow as needed and are returned: score rows (bar, slot), alert rows, lives that ended by silence
-    (slot, first bar, last bar).
+    Adds score rows (bar, slot), alert rows and lives that ended by silence (slot, first bar, last
+    bar), whose numbers ``counts`` holds. Stops before a token whose rows might not fit, so that the
+    caller can make room. Returns (next token's number, open episodes).
     """
     f = np.empty(N_FEATURES)
     means = np.empty(N_Z)
@@ -164,17 +180,25 @@ def run(
     long = np.empty(5, np.int64)
     evidence = np.empty(3, np.int64)
     bits = np.empty(max(8, N_PLATFORMS), np.int64)
-    n_scores = 0
-    n_alerts = 0
-    n_lives = 0
-    n_open = 0
+    n_scores = counts[N_SCORES]
+    n_alerts = counts[N_ALERTS]
+    n_lives = counts[N_LIVES]
     minutes = np.int64(0)
     quarters = np.int64(0)
-    for j in range(due):
+    j = first
+    while j < due:
         slot = touched[j]
+        if j + 1 < due:
+            fetch_token(state, touched[j + 1], np.int64(ready[start[j + 1]]["bar"]))
         s = state[slot]
         p = start[j]
         q_all = start[j + 1]
+        begun = s["bar"] if s["ep"] != 0 else np.int64(ready[p]["bar"])
+        bars = end_bar - begun
+        if n_alerts + bars > a_int.shape[0] or n_lives + q_all - p > lives.shape[0]:
+            break
+        if score_mode != SCORE_NONE and n_scores + bars > s_logit.shape[0]:
+            break
         while True:
             if p < q_all:
                 b = np.int64(ready[p]["bar"])
@@ -189,10 +213,6 @@ def run(
             if s["bar"] == 0:
                 begin(s, b)
             elif s["ep"] == 0 and b - s["bar"] > EXPIRE_BARS:
-                if n_lives == lives.shape[0]:
-                    more = np.empty((2 * n_lives, 3), np.int64)
-                    more[:n_lives] = lives
-                    lives = more
                 lives[n_lives, 0] = slot
                 lives[n_lives, 1] = s["first_bar"]
                 lives[n_lives, 2] = s["last_bar"]
@@ -204,7 +224,7 @@ def run(
             q = p
             while q < q_all and ready[q]["bar"] == b:
                 q += 1
-            fresh = q > p
+            fresh = bool(q > p)
             if fresh:
                 fill_bar(s, b, ready, p, q, evidence)
                 p = q
@@ -253,16 +273,6 @@ def run(
             elif judged:
                 kind = maybe_open(s, b, logit, authors, traders, settings)
             if told:
-                if n_scores == s_logit.shape[0]:
-                    k2 = np.empty((2 * n_scores, 2), np.int64)
-                    l2 = np.empty(2 * n_scores, np.int64)
-                    f2 = np.empty((2 * n_scores, N_FEATURES))
-                    k2[:n_scores] = s_key
-                    l2[:n_scores] = s_logit
-                    f2[:n_scores] = s_feat
-                    s_key = k2
-                    s_logit = l2
-                    s_feat = f2
                 s_key[n_scores, 0] = b
                 s_key[n_scores, 1] = slot
                 s_logit[n_scores] = logit
@@ -275,19 +285,6 @@ def run(
                 if logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits)
                     logit = logit_micro(f, feat, thr, missing_left, leaf, base)
-                if n_alerts == a_int.shape[0]:
-                    i2 = np.empty((2 * n_alerts, N_ALERT_INTS), np.int64)
-                    g2 = np.empty((2 * n_alerts, N_FEATURES))
-                    m2 = np.empty((2 * n_alerts, N_Z))
-                    d2 = np.empty((2 * n_alerts, N_Z))
-                    i2[:n_alerts] = a_int
-                    g2[:n_alerts] = a_feat
-                    m2[:n_alerts] = a_mean
-                    d2[:n_alerts] = a_dev
-                    a_int = i2
-                    a_feat = g2
-                    a_mean = m2
-                    a_dev = d2
                 write_alert(
                     a_int[n_alerts], s, b, slot, kind, logit, n, long, minutes, quarters, evidence
                 )
@@ -298,17 +295,8 @@ def run(
         if s["ep"] != 0:
             episodes[n_open] = slot
             n_open += 1
-    return (
-        n_scores,
-        n_alerts,
-        n_lives,
-        n_open,
-        s_key,
-        s_logit,
-        s_feat,
-        a_int,
-        a_feat,
-        a_mean,
-        a_dev,
-        lives,
-    )
+        j += 1
+    counts[N_SCORES] = n_scores
+    counts[N_ALERTS] = n_alerts
+    counts[N_LIVES] = n_lives
+    return j, n_open

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from detectors.jit import Int64, Record, jit
@@ -21,7 +19,7 @@ from detectors.layout import (
     HOUR,
     HOUR_RING,
     LP_RING,
-    M_LOG_PRICE,
+    M_COLS,
     M_RETURN,
     MINUTE_BARS,
     NO_PRICE,
@@ -30,7 +28,9 @@ from detectors.layout import (
     SWELL_RING,
 )
 
-N_SUMS = 7
+AGES = 62
+"""Minutes that ``busy`` remembers: those of the hour's baseline, and the two it lags behind."""
+ALL_AGES = (1 << AGES) - 1
 
 
 @jit
@@ -57,7 +57,7 @@ def begin(s: Record, b: Int64) -> None:
     s["texts"][:] = 0
     s["text_bars"][:] = 0
     s["lp"][:] = NO_PRICE
-    s["w4"][:, 0] = -1
+    s["wbar"][:] = -1
     clear_hour(s, b // MINUTE_BARS)
     clear_day(s, b // (MINUTE_BARS * SWELL))
 
@@ -65,15 +65,10 @@ def begin(s: Record, b: Int64) -> None:
 @jit
 def clear_hour(s: Record, minute: Int64) -> None:
     """Silence for longer than the ring reaches, before ``minute``."""
-    ring = s["hour_ring"]
-    for m in range(HOUR_RING):
-        for k in range(M_LOG_PRICE):
-            ring[m, k] = 0
-        ring[m, M_LOG_PRICE] = s["log_price"]
+    s["hour_price"][:] = s["log_price"]
     s["hsum"][:] = 0
     s["hsq"][:] = 0
     s["swell"][:] = 0
-    s["swell_ring"][:, :] = 0
     s["macc"][:] = 0
     s["mauthors"][:] = 0
     s["mtraders"][:] = 0
@@ -94,38 +89,46 @@ def clear_day(s: Record, quarter: Int64) -> None:
 
 
 @jit
-def bit(minute: Int64) -> Any:
-    """The minute's bit in ``busy``: the ring has 64 places."""
-    return np.int64(1) << (minute % HOUR_RING)
+def leave_swell(s: Record, minute: Int64, quiet: Int64) -> None:
+    """Take out of the long window what leaves it while ``quiet`` minutes from ``minute`` on pass.
+
+    The window is the minute being filled and the SWELL - 1 before it.
+    """
+    old = minute - SWELL + 1
+    ages = s["busy"] & ((1 << (SWELL - 1)) - 1)
+    for m in range(old, min(old + quiet, minute)):
+        if ages >> (minute - 1 - m) & 1:
+            gone = s["swell_ring"][m % SWELL_RING]
+            for k in range(5):
+                s["swell"][k] -= gone[k]
 
 
 @jit
-def seal_quiet(s: Record) -> None:
-    """Seal a minute without mentions or trades: most minutes of most tokens."""
+def pass_minutes(s: Record, count: Int64) -> None:
+    """Start the minute ``count`` later; ``busy`` forgets what is older than it reaches."""
+    busy: Int64 = np.int64(0)
+    if count < AGES:
+        busy = (s["busy"] & (ALL_AGES >> count)) << count
+    s["busy"] = busy
+    s["cur_min"] += count
+
+
+@jit
+def seal_quiet(s: Record, until: Int64) -> None:
+    """Seal the minutes before ``until``, all without an event: most minutes of most tokens."""
     minute = s["cur_min"]
-    row = s["hour_ring"][minute % HOUR_RING]
-    mask = bit(minute)
-    if s["busy"] & mask:
-        for k in range(M_LOG_PRICE):
-            row[k] = 0
-        s["busy"] &= ~mask
-    row[M_LOG_PRICE] = s["log_price"]
-    swell_ring = s["swell_ring"]
-    # the long window is the minute being filled and the SWELL - 1 before it
-    if s["busy"] & bit(minute - SWELL + 1):
-        old = swell_ring[(minute - SWELL + 1) % SWELL_RING]
-        for k in range(5):
-            s["swell"][k] -= old[k]
-    if s["busy"] & bit(minute - SWELL_RING):
-        new = swell_ring[minute % SWELL_RING]
-        for k in range(5):
-            new[k] = 0
-    s["cur_min"] = minute + 1
+    price = s["log_price"]
+    prices = s["hour_price"]
+    for m in range(minute, until):
+        prices[m % HOUR_RING] = price
+    leave_swell(s, minute, until - minute)
+    slide_hour(s, until - 2)
+    pass_minutes(s, until - minute)
 
 
 @jit
 def seal_busy(s: Record) -> None:
-    """Seal a minute that holds mentions or trades, and start the next."""
+    """Seal a minute that holds mentions or trades, or a new price, and start the next."""
     macc = s["macc"]
     minute = s["cur_min"]
     row = s["hour_ring"][minute % HOUR_RING]
@@ -138,64 +141,74 @@ def seal_busy(s: Record) -> None:
     row[3] = stabilise_count(traders)
     row[4] = stabilise(float(volume) / VOLUME_UNIT)
     row[5] = stabilise_net(macc[2], macc[3])
-    last = np.int64(s["hour_ring"][(minute - 1) % HOUR_RING, M_LOG_PRICE])
+    last = np.int64(s["hour_price"][(minute - 1) % HOUR_RING])
     now = np.int64(s["log_price"])
     change: Int64 = np.int64(0)
     if last != NO_PRICE and now != NO_PRICE:
         change = max(min((now - last) >> 10, Y_MAX), -Y_MAX)
     row[M_RETURN] = change
-    row[M_LOG_PRICE] = now
-    s["busy"] |= bit(minute)
+    s["hour_price"][minute % HOUR_RING] = now
+    leave_swell(s, minute, 1)
     new = s["swell_ring"][minute % SWELL_RING]
-    old = s["swell_ring"][(minute - SWELL + 1) % SWELL_RING]
     new[0] = macc[0]
     new[1] = macc[1]
     new[2] = volume
     new[3] = authors
     new[4] = traders
     for k in range(5):
-        s["swell"][k] += new[k] - old[k]
+        s["swell"][k] += new[k]
     for k in range(4):
         macc[k] = 0
     for k in range(8):
         s["mauthors"][k] = 0
         s["mtraders"][k] = 0
-    s["cur_min"] = minute + 1
+    pass_minutes(s, 1)
+    s["busy"] |= 1
+    slide_hour(s, s["cur_min"] - 2)
 
 
 @jit
-def seal_minute(s: Record) -> None:
-    """Write the filled minute into the rings and start the next.
+def seal_minutes(s: Record, until: Int64) -> None:
+    """Write the filled minute into the rings, and the silence up to ``until``.
 
     A price can change without an on-time trade, through a late one: that minute is busy too.
     """
     macc = s["macc"]
-    before = s["hour_ring"][(s["cur_min"] - 1) % HOUR_RING, M_LOG_PRICE]
-    if macc[0] == 0 and macc[1] == 0 and before == s["log_price"]:
-        seal_quiet(s)
-    else:
+    before = s["hour_price"][(s["cur_min"] - 1) % HOUR_RING]
+    if macc[0] != 0 or macc[1] != 0 or before != s["log_price"]:
         seal_busy(s)
+    if s["cur_min"] < until:
+        seal_quiet(s, until)
 
 
 @jit
 def slide_hour(s: Record, to: Int64) -> None:
     """Move the hour's exact sums so that they cover minutes to-59 .. to."""
-    ring = s["hour_ring"]
+    m = s["base_min"]
+    if m >= to:
+        return
+    busy = s["busy"]
+    newest = s["cur_min"] - 1
+    while m < to and busy != 0:
+        m += 1
+        # a minute that is not busy is all zeros, whatever its place in the ring still holds
+        if m <= newest and busy >> (newest - m) & 1:
+            add_minute(s, m, 1)
+        if m - HOUR <= newest and busy >> (newest - m + HOUR) & 1:
+            add_minute(s, m - HOUR, -1)
+    s["base_min"] = to
+
+
+@jit
+def add_minute(s: Record, m: Int64, sign: Int64) -> None:
+    """Add a busy minute to the hour's sums, or take it out."""
+    row = s["hour_ring"][m % HOUR_RING]
     total = s["hsum"]
     squares = s["hsq"]
-    m = s["base_min"]
-    while m < to:
-        m += 1
-        if not s["busy"] & (bit(m) | bit(m - HOUR)):
-            continue
-        new = ring[m % HOUR_RING]
-        old = ring[(m - HOUR) % HOUR_RING]
-        for k in range(N_SUMS):
-            x = np.int64(new[k])
-            y = np.int64(old[k])
-            total[k] += x - y
-            squares[k] += x * x - y * y
-    s["base_min"] = max(m, to)
+    for k in range(M_COLS):
+        x = np.int64(row[k])
+        total[k] += sign * x
+        squares[k] += sign * x * x
 
 
 @jit
@@ -238,9 +251,7 @@ def advance(s: Record, b: Int64) -> None:
         if minute - s["cur_min"] > HOUR_RING + 2:
             clear_hour(s, minute)
         else:
-            while s["cur_min"] < minute:
-                seal_minute(s)
-                slide_hour(s, s["cur_min"] - 2)
+            seal_minutes(s, minute)
         quarter = minute // SWELL
         # at most 25 h of them: a token that was silent for longer begins anew
         while s["cur_q"] < quarter:
@@ -251,5 +262,8 @@ def advance(s: Record, b: Int64) -> None:
     slide_day(s, (minute - SWELL + 1) // SWELL - 1)
     lp = s["lp"]
     last = s["log_price"]
-    for x in range(max(s["bar"] + 1, b - LP_RING + 1), b + 1):
-        lp[x % LP_RING] = last
+    if b - s["bar"] >= LP_RING:
+        lp[:] = last
+    else:
+        for x in range(s["bar"] + 1, b + 1):
+            lp[x % LP_RING] = last

@@ -77,10 +77,11 @@ def test_the_slot_a_token_gets_changes_nothing(seed: int, how: int) -> None:
     rng = np.random.default_rng(how)
     strangers = [f"eip155:10/erc20:0x{i:040x}" for i in range(70)]
     names = [*strangers, *TOKENS]
-    engine._slots.of([names[i] for i in rng.permutation(len(names))])
+    order = rng.permutation(len(names))
+    engine._slots.of([names[i] for i in order], np.arange(len(names)))
     for token, slot in engine._slots.tokens():
         if token in strangers and rng.random() < 0.5:
-            engine._slots.free(slot)
+            engine._slots.free([slot])
     assert alert_bytes(play(inputs, rng, engine=engine)) == reference(seed)
 
 

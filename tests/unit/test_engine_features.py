@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from detectors.alerts import natural_mean
+from detectors.kernels.explain import natural_mean
 from detectors.layout import FEATURES
 from detectors.settings import EngineSettings
 from schemas.platforms import PLATFORMS

@@ -12,9 +12,11 @@ import pytest
 from detectors.columns import ARRAYS, columns_of_mentions
 from detectors.engine import Engine
 from detectors.kernels import intake
+from detectors.kernels.ids import empty_table, is_new
 from detectors.layout import REC
 from detectors.model import blank_model
 from detectors.progress import Progress
+from detectors.seen import SMALLEST, Seen
 from detectors.settings import EngineSettings
 from detectors.slots import Slots
 from schemas.errors import ConfigError, StateError
@@ -180,19 +182,22 @@ def test_a_new_engine_is_stored_and_loaded() -> None:
 
 
 def test_slots_are_reused_and_grow() -> None:
-    slots = Slots(2)
-    first = slots.of(["a", "b"])
-    assert slots.of(["a", "b"]).tolist() == first.tolist()
+    slots, both = Slots(2), np.array([0, 1])
+    first = slots.of(["a", "b"], both).tolist()
+    assert slots.of(["a", "b"], both).tolist() == first == [0, 1]
     names = ["a", "b"]
-    slots.of(names)
-    names.append("c")  # a shared list may only grow
-    assert slots.of(names).tolist() == [0, 1, 2]
-    assert len(slots.state) == 66
-    slots.free(1)
+    slots.of(names, both)
+    names += ["unused", "c"]  # a shared list may only grow
+    assert slots.of(names, np.array([3, 0, 3])).tolist() == [0, 1, -1, 2]
+    assert len(slots.state) == 4
+    slots.state[1]["bar"] = 7
+    slots.free([1])
+    assert slots.state[1]["bar"] == 0
     assert slots.held.tolist() == [True, False, True]
     with pytest.raises(KeyError):
         slots.token(1)
-    assert slots.of(["d"]).tolist() == [1]
+    assert slots.of(names, np.array([0, 3])).tolist() == [0, -1, -1, 2]
+    assert slots.of(["d"], np.array([0])).tolist() == [1]
     assert slots.tokens() == [("a", 0), ("c", 2), ("d", 1)]
     assert slots.used == 3
 
@@ -382,3 +387,41 @@ def test_rows_taken_keep_their_ids_and_order() -> None:
     columns.ids = None
     assert columns.take(np.array([4, 0])).ids is None
     assert all(len(getattr(columns_of_mentions([]), name)) == 0 for name in ARRAYS)
+
+
+def test_many_ids_make_the_set_larger_and_silence_smaller() -> None:
+    seen = Seen(10)
+    hashes = np.zeros(1, np.int64)
+
+    def kept(ids: range, bar: int) -> int:
+        pend = np.zeros(len(ids), REC)
+        pend["id"] = np.array(ids, np.int64) * 0x9E3779B97F4A7C1
+        pend["bar"] = bar
+        keys = np.arange(len(ids), dtype=np.int64)
+        rows, slots = np.empty(len(ids), np.int32), np.empty(len(ids), np.int32)
+        n = seen.keep_first(pend, keys, len(ids), 20, hashes, rows, slots)
+        assert rows[:n].tolist() == sorted(set(rows[:n].tolist()))
+        return n
+
+    assert kept(range(20_000), 5) == 20_000
+    large = len(seen.table)
+    assert large > SMALLEST
+    assert kept(range(10_000, 30_000), 15) == 10_000, "ids of ten bars ago still count"
+    again = Seen(10)
+    again.load(seen.entries(15))
+    assert again.entries(15) == seen.entries(15)
+    assert kept(range(20_000), 16) == 20_000, "ids of eleven bars ago count no more"
+    for bar in range(100, 700):
+        assert kept(range(bar * 1_000, bar * 1_000 + 100), bar) == 100
+    assert len(seen.table) < large
+    assert kept(range(699_000, 699_200), 700) == 100
+
+
+def test_ids_that_share_a_bucket_overflow_into_the_next() -> None:
+    table = empty_table(8)
+    same = [1 + 8 * k for k in range(12)]
+    assert all(is_new(table, key, 7, 3) for key in same)
+    assert not any(is_new(table, key, 10, 3) for key in same)
+    assert is_new(table, 2, 10, 3), "the next bucket is full of others: it goes one further"
+    assert all(is_new(table, key, 11, 3) for key in same), "their time is over"
+    assert not is_new(table, 2, 13, 3)

@@ -1,0 +1,116 @@
+"""What an alert says of itself in numbers: its heaviest features, rounded, in natural units."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.jit import Int64, jit
+from detectors.kernels.maths import VOLUME_UNIT, Y_UNIT
+from detectors.kernels.trees import contributions
+from detectors.layout import N_Z
+
+MICRO = 1_000_000.0
+RETURN = 6
+VOLUMES = (4, 5, 9)
+_UNSTABILISE = 2.0 * math.sqrt(0.375)
+
+
+@jit
+def round_half_up(x: float, scale: float) -> float:
+    """Round to a multiple of 1 / scale; unknown (NaN) stays unknown.
+
+    >>> float(round_half_up(0.1234567, 1e6)), float(round_half_up(-1.25, 10.0))
+    (0.123457, -1.2)
+    """
+    return np.floor(x * scale + 0.5) / scale
+
+
+@jit
+def natural_mean(feature: Int64, mean: float) -> float:
+    """A baseline's mean in the feature's own unit: posts, people, trades, dollars, doublings.
+
+    Undoes the stabilising root (less its bias): ``(y / 2)**2 - 3/8``, dollars times 50.
+
+    >>> float(natural_mean(0, 0.0)), round(float(natural_mean(4, 1902.0)))
+    (0.0, 100)
+    """
+    if feature == RETURN:
+        return mean / Y_UNIT
+    y = abs(mean) / Y_UNIT + _UNSTABILISE
+    count = max(y * y / 4.0 - 0.375, 0.0)
+    if feature in VOLUMES:
+        count *= VOLUME_UNIT / MICRO
+    return -count if mean < 0 else count
+
+
+@jit
+def exp2_q20(doublings: Int64) -> float:
+    """2 to the power of a number in 2**-20, from + * and / alone: the same bits everywhere.
+
+    >>> float(exp2_q20(0)), float(exp2_q20(3 << 20)), round(float(exp2_q20(1 << 19)), 9)
+    (1.0, 8.0, 1.414213562)
+    """
+    x = (doublings & 1048575) / 1048576.0 * 0.6931471805599453
+    y = 1.0
+    for k in range(14, 0, -1):
+        y = 1.0 + y * x / k
+    return math.ldexp(y, int(doublings >> 20))
+
+
+@jit
+def explain(
+    n: Int64,
+    f: NDArray[Any],
+    means: NDArray[Any],
+    deviations: NDArray[Any],
+    feat: NDArray[Any],
+    thr: NDArray[Any],
+    missing_left: NDArray[Any],
+    expected: NDArray[Any],
+    most: NDArray[Any],
+    micro: NDArray[Any],
+    numbers: NDArray[Any],
+) -> None:
+    """For each of n alerts its features that mattered most, heaviest first, ties by number.
+
+    ``f`` has shape (n, F), ``means`` and ``deviations`` (n, N_Z). Fills ``most`` (n, K) with feature
+    numbers, -1 where no more mattered; ``micro`` (n, K) with their part in the logit, in
+    millionths; ``numbers`` (n, K, 3) with value, baseline mean and deviation, NaN where unknown.
+    """
+    width = most.shape[1]
+    added = np.empty(f.shape[1], np.int64)
+    for i in range(n):
+        part = contributions(f[i], feat, thr, missing_left, expected)
+        for k in range(f.shape[1]):
+            added[k] = np.int64(np.floor(part[k] * MICRO + 0.5))
+        for place in range(width):
+            best = 0
+            for k in range(1, f.shape[1]):
+                if abs(added[k]) > abs(added[best]):
+                    best = k
+            most[i, place] = best if added[best] != 0 else -1
+            micro[i, place] = added[best]
+            added[best] = 0
+            numbers[i, place, 0] = round_half_up(f[i, best], MICRO)
+            numbers[i, place, 1] = math.nan
+            numbers[i, place, 2] = math.nan
+            if best < N_Z:
+                mean = natural_mean(best, means[i, best])
+                numbers[i, place, 1] = round_half_up(mean, 1.0e4)
+                numbers[i, place, 2] = round_half_up(deviations[i, best] / Y_UNIT, 1.0e4)
+
+
+@jit
+def factors(n: Int64, ints: NDArray[Any], first: Int64, none: Int64, out: NDArray[Any]) -> None:
+    """Price changes of n alerts as factors: three columns of ``ints`` in 2**-20 doublings.
+
+    ``out`` has shape (n, 3); NaN where the change is ``none``, unknown.
+    """
+    for i in range(n):
+        for k in range(3):
+            q = ints[i, first + k]
+            out[i, k] = math.nan if q == none else round_half_up(exp2_q20(q), 1.0e4)

@@ -1,0 +1,151 @@
+"""A set of ids that forgets by bars: buckets of one cache line, never swept.
+
+An entry counts until ``limit_bars`` after the bar it was first seen in; its place may be taken after
+that. ``over`` of a bucket is the last bar in which an id went on to the next bucket for want of room,
+so a look-up knows when it need not follow.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.jit import Int64, Record, jit, prefetch
+
+WAYS: Final = 5
+BUCKET: Final = np.dtype([("key", "i8", WAYS), ("bar", "i4", WAYS), ("over", "i4")])
+AHEAD: Final = 12
+"""Records ahead of which a bucket is fetched: the table does not fit the caches near the core."""
+
+
+NEVER: Final = -(1 << 31)
+
+
+def empty_table(buckets: int) -> NDArray[Any]:
+    """Buckets without an entry; their number is a power of two."""
+    table = np.zeros(buckets, BUCKET)
+    table["bar"] = table["over"] = NEVER
+    return table
+
+
+@jit
+def key_of(r: Record, token_hash: Int64) -> Int64:
+    """What a record is known by: its token, kind (late or not) and id."""
+    return np.int64(r["id"]) ^ token_hash ^ ((np.int64(r["kind"]) & 3) << 1)
+
+
+@jit
+def is_new(table: NDArray[Any], key: Int64, bar: Int64, limit_bars: Int64) -> bool:
+    """Whether the key was not seen within ``limit_bars``; learns it if so.
+
+    A bucket with room, or one that follows a full one, is always found: the caller keeps the table
+    larger than what counts.
+    """
+    oldest = bar - limit_bars
+    mask = table.shape[0] - 1
+    home = key & mask
+    at = home
+    while True:
+        bucket = table[at]
+        keys = bucket["key"]
+        bars = bucket["bar"]
+        seen = False
+        for k in range(WAYS):  # without a branch: which ways count cannot be foretold
+            seen |= (keys[k] == key) & (bars[k] >= oldest)
+        if seen:
+            return False
+        if bucket["over"] < oldest:
+            break
+        at = (at + 1) & mask
+    at = home
+    while True:
+        bucket = table[at]
+        bars = bucket["bar"]
+        way = 0
+        lowest = bars[0]
+        for k in range(1, WAYS):
+            if bars[k] < lowest:
+                lowest = bars[k]
+                way = k
+        if lowest < oldest:
+            bucket["key"][way] = key
+            bars[way] = bar
+            return True
+        bucket["over"] = bar
+        at = (at + 1) & mask
+
+
+@jit
+def drop_seen(
+    pend: NDArray[Any],
+    keys: NDArray[Any],
+    m: Int64,
+    at: Int64,
+    kept: Int64,
+    shift: Int64,
+    hashes: NDArray[Any],
+    table: NDArray[Any],
+    limit_bars: Int64,
+    room: Int64,
+    rows: NDArray[Any],
+    slots: NDArray[Any],
+) -> tuple[Int64, Int64]:
+    """Keep the first record of each (token, kind, id) within ``limit_bars``, in canonical order.
+
+    Fills ``rows`` and ``slots`` with what stays. Continues at key ``at``; stops after learning
+    ``room`` ids, so that the caller can look at the table. Returns (next key, kept).
+    """
+    low = (np.int64(1) << shift) - 1
+    mask = table.shape[0] - 1
+    stop = kept + room
+    while at < m and kept < stop:
+        prefetch(pend, keys[min(at + 3 * AHEAD, m - 1)] & low)
+        ahead = min(at + AHEAD, m - 1)
+        r = pend[keys[ahead] & low]
+        prefetch(table, key_of(r, hashes[r["slot"]]) & mask)
+        i = keys[at] & low
+        r = pend[i]
+        slot = r["slot"]
+        if is_new(table, key_of(r, hashes[slot]), np.int64(r["bar"]), limit_bars):
+            rows[kept] = i
+            slots[kept] = slot
+            kept += 1
+        at += 1
+    return at, kept
+
+
+@jit
+def count_since(table: NDArray[Any], oldest_bar: Int64) -> Int64:
+    """How many entries are of ``oldest_bar`` or later."""
+    live = 0
+    for i in range(table.shape[0]):
+        for k in range(WAYS):
+            if table[i]["bar"][k] >= oldest_bar:
+                live += 1
+    return live
+
+
+@jit
+def entries_since(
+    table: NDArray[Any], oldest_bar: Int64, keys: NDArray[Any], bars: NDArray[Any]
+) -> Int64:
+    """List the entries of ``oldest_bar`` and later; returns how many."""
+    n = 0
+    for i in range(table.shape[0]):
+        for k in range(WAYS):
+            if table[i]["bar"][k] >= oldest_bar:
+                keys[n] = table[i]["key"][k]
+                bars[n] = table[i]["bar"][k]
+                n += 1
+    return n
+
+
+@jit
+def learn_all(
+    table: NDArray[Any], keys: NDArray[Any], bars: NDArray[Any], limit_bars: Int64
+) -> None:
+    """Put distinct entries, oldest first, into a table with room for them."""
+    for i in range(keys.shape[0]):
+        is_new(table, keys[i], np.int64(bars[i]), limit_bars)
