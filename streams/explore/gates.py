@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.alerts import exp2_q20
 from detectors.kernels import episodes as ep
+from detectors.kernels.explain import exp2_q20
 from detectors.kernels.features import HOT, LATES, MENTIONS, N_COUNTS, TRADES
 from detectors.kernels.run import FEW, is_hot
 from detectors.layout import N_FEATURES, N_Z, NO_PRICE
@@ -128,7 +128,7 @@ def following(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
     rise = _gate(
         "update_rise_x",
         _follow(bar, knobs, ep.UPDATE, T_STEP=NEVER),
-        exp2_q20(risen),
+        float(exp2_q20(risen)),
         settings.update_rise_x,
         "x",
         "update: the price rose well beyond what was last told",
@@ -199,7 +199,7 @@ def _fading(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
         return bool(ep.is_fading(s, b, share, fallen, _with(knobs, limits)))
 
     most = int(knobs[ep.T_PATIENCE_PERMILLE]) * rise / 1000
-    lost = 1.0 - exp2_q20(-fallen)
+    lost = 1.0 - float(exp2_q20(-fallen))
     return [
         _gate("fading_bars", fades(0, NEVER), since, settings.fading_bars, "bars",
               "fade: the highest price is long enough ago"),

@@ -2,14 +2,15 @@
 
 An episode can open under some setting only where one of the laxest settings of all would have opened
 its first: thresholds at their lowest, one bar enough. So one run with those finds the few tokens
-that can be told of at all, and engines with each setting then get the records of these alone. They
-are the engine itself, so that each setting's alerts are those of a replay with it, byte for byte.
+that can be told of at all, and the records of these alone are walked for every setting, in one walk
+that shares what no episode decides. Each setting's alerts are those of a replay with it, byte for
+byte; a token that sharing would not do justice to is walked once more, by an engine a setting.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from detectors.columns import Columns
 from detectors.engine import Engine
 from detectors.settings import EngineSettings
 from schemas.records import Alert
+from streams.explore.many import ManyEngine
 from streams.explore.material import Material
 from streams.explore.narrow import narrowed
 from streams.explore.worth import Prices, Record, Worth, record, worth
@@ -167,6 +169,45 @@ class _Held:
         return found
 
 
+class _Crew:
+    """Engines that share one walk for a group of settings, one a detector partition."""
+
+    def __init__(
+        self, of: Material, inputs: Inputs, settings: Sequence[EngineSettings], group: list[int]
+    ) -> None:
+        self._group = group
+        detections = [of.with_settings(settings[k]).detection for k in group]
+        self._engines = [
+            ManyEngine(
+                [each.settings for each in detections],
+                of.detection.model,
+                names,
+                fingerprints=[each.fingerprint for each in detections],
+                symbols=of.detection.lexicon.symbols(),
+            )
+            for names in inputs.engines
+        ]
+
+    @property
+    def odd(self) -> set[str]:
+        """Tokens whose alerts are not to be had from a shared walk."""
+        return {token for engine in self._engines for token in engine.odd}
+
+    @property
+    def n_alerts(self) -> int:
+        """Alerts so far, of all settings."""
+        return sum(len(alerts) for engine in self._engines for alerts in engine.found)
+
+    def push(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            _push(self._engines, step)
+
+    def found(self) -> Iterator[tuple[int, list[Alert]]]:
+        """Alerts by number of the setting."""
+        for engine in self._engines:
+            yield from zip(self._group, engine.found, strict=True)
+
+
 class _Run:
     def __init__(
         self,
@@ -205,10 +246,9 @@ class _Run:
 
     def _tokens(self) -> set[str]:
         """Tokens that any of the settings can tell of."""
-        by_bars: dict[tuple[int, int], list[EngineSettings]] = {}
-        for each in self._settings:
-            by_bars.setdefault((each.lateness_ms, each.backfill_limit_ms), []).append(each)
-        teams = [self._engines(laxest(group)) for group in by_bars.values()]
+        teams = [
+            self._engines(laxest([self._settings[k] for k in group])) for group in self._groups()
+        ]
         found: set[str] = set()
         rows = 0
         for step in self._steps():
@@ -224,27 +264,52 @@ class _Run:
 
     def _try_all(self, tokens: set[str], prices: Prices) -> int:
         """Run every setting on the records of some tokens; returns their number."""
-        teams = [self._engines(settings) for settings in self._settings]
-        held = _Held()
+        crews = [_Crew(self._of, self._inputs, self._settings, group) for group in self._groups()]
+        odd: set[str] = set()
         rows = 0
+        for held in self._narrowed(tokens, prices):
+            rows += held.rows
+            for crew in crews:
+                crew.push(held.steps())
+            self._n_alerts = sum(crew.n_alerts for crew in crews)
+        for crew in crews:
+            odd |= crew.odd
+            for k, alerts in crew.found():
+                self._alerts[k] += self._told(alerts)
+        if odd:
+            self._try_apart(odd)
+        return rows
+
+    def _try_apart(self, tokens: set[str]) -> None:
+        """Run an engine for each setting on the records of some tokens, whose alerts they replace."""
+        for k, alerts in enumerate(self._alerts):
+            self._alerts[k] = [alert for alert in alerts if alert.token not in tokens]
+        teams = [self._engines(settings) for settings in self._settings]
+        for held in self._narrowed(tokens, None):
+            for k, engines in enumerate(teams):
+                for step in held.steps():
+                    self._alerts[k] += self._told(_push(engines, step))
+
+    def _narrowed(self, tokens: set[str], prices: Prices | None) -> Iterator[_Held]:
+        """The log once more, its steps narrowed to some tokens and gathered."""
+        held = _Held()
         for step in self._steps(self._log_ms) if self._kept is None else self._kept:
             for p in step.columns:
                 columns = narrowed(step.columns[p], tokens.__contains__)
-                prices.add(columns, NEVER)
-                rows += _n_rows(columns)
+                if prices is not None:
+                    prices.add(columns, NEVER)
                 held.add(p, columns, step)
             if held.rows >= FLUSH_ROWS:
-                self._flush(held, teams)
+                yield held
                 held = _Held()
-        self._flush(held, teams)
-        return rows
+        yield held
 
-    def _flush(self, held: _Held, teams: Sequence[Sequence[Engine]]) -> None:
-        steps = held.steps()
-        for k, engines in enumerate(teams):
-            for step in steps:
-                self._alerts[k] += self._told(_push(engines, step))
-        self._n_alerts = sum(map(len, self._alerts))
+    def _groups(self) -> list[list[int]]:
+        """Numbers of the settings that put records into the same bars."""
+        groups: dict[tuple[int, int], list[int]] = {}
+        for k, each in enumerate(self._settings):
+            groups.setdefault((each.lateness_ms, each.backfill_limit_ms), []).append(k)
+        return list(groups.values())
 
     def _told(self, alerts: Iterable[Alert]) -> list[Alert]:
         window = self._of.window

@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.alerts import AlertWriter, natural_mean, rounded
+from detectors.alerts import AlertWriter, rounded
 from detectors.kernels import episodes as ep
+from detectors.kernels.explain import natural_mean
 from detectors.kernels.features import (
     L_AUTHORS,
     L_TRADERS,
@@ -212,18 +213,26 @@ class _Seen:
 
     def alert(self, of: Material, at: Moment) -> Alert:
         """The alert that the bar would have given, for the fields it has."""
-        ints = np.zeros(N_ALERT_INTS, np.int64)
+        ints = np.zeros((1, N_ALERT_INTS), np.int64)
         none = np.full(3, -1, np.int64)
         write_alert(
-            ints, self.state, at.bar, 0, ep.CANDIDATE, at.logit_micro, self.counts, self.long,
+            ints[0], self.state, at.bar, 0, ep.CANDIDATE, at.logit_micro, self.counts, self.long,
             self.minutes, self.quarters, none,
         )  # fmt: skip
         assert at.features is not None
         detection = of.detection
         writer = AlertWriter(detection.settings, detection.model, detection.fingerprint, {})
-        return writer.write(
-            at.token, ints, at.features, self.means, self.deviations, lambda _: None
+        one = np.newaxis
+        (alert,) = writer.write(
+            1,
+            lambda _: at.token,
+            ints,
+            at.features[one],
+            self.means[one],
+            self.deviations[one],
+            lambda _: None,
         )
+        return alert
 
 
 def _features(seen: _Seen, of: Material, at: Moment) -> tuple[Feature, ...]:
@@ -243,7 +252,7 @@ def _features(seen: _Seen, of: Material, at: Moment) -> tuple[Feature, ...]:
 
 def _baseline(seen: _Seen, k: int) -> tuple[float | None, float | None, int]:
     mean, deviation = float(seen.means[k]), float(seen.deviations[k])
-    usual = rounded(mean) if np.isnan(mean) else rounded(natural_mean(k, mean), 4)
+    usual = rounded(mean) if np.isnan(mean) else rounded(float(natural_mean(k, mean)), 4)
     return usual, rounded(deviation / Y_UNIT, 4), seen.quarters if k >= _DAY else seen.minutes
 
 

@@ -17,10 +17,11 @@ from detectors.labels import UNKNOWN, barrier_labels
 from detectors.model import Model
 from detectors.settings import EngineSettings
 from schemas.errors import UserError
-from schemas.records import Record, Tick
+from schemas.records import Heartbeat, Record, Tick, TokenInfo
 from streams.cli.main import exit_code
 from streams.explore import sweep as module
 from streams.explore.grid import grid
+from streams.explore.many import ManyEngine
 from streams.explore.material import Material, material
 from streams.explore.sweep import sweep
 from streams.explore.worth import Worth, record
@@ -29,7 +30,7 @@ from streams.replay.api import replay
 from streams.replay.run import Progress
 from streams.replay.window import Window
 from tests.helpers.days import HOUR_MS, LIVELY, days
-from tests.helpers.models import crowd_model
+from tests.helpers.models import crowd_model, stumps
 from tests.helpers.records import T0
 
 SEEDS = (11, 12)
@@ -89,6 +90,64 @@ def test_the_alerts_are_those_of_replays(
         assert each.fingerprint == summary["fingerprint"]
         numbers.add(len(lines))
     assert max(numbers) > 20 and len(numbers) > 5  # the settings do differ
+
+
+def later(record: Record, ms: int) -> Record:
+    log_ms = record.ts_log_ms or record.ts_event_ms
+    return msgspec.structs.replace(
+        record,
+        id=f"{record.id}+",
+        ts_event_ms=record.ts_event_ms + ms,
+        ts_log_ms=log_ms + ms,
+    )
+
+
+def test_a_token_that_one_setting_forgot_while_another_followed_it(tmp_path: Path) -> None:
+    """After 25 h of silence a token starts anew, unless an episode of it is open."""
+    once = [r for r in days(31, 1.5) if not isinstance(r, Heartbeat)]
+    gap = 27 * HOUR_MS
+    # its facts are told at the beginning alone: whoever forgot them does not know its age
+    again = [later(r, gap) for r in once if not isinstance(r, TokenInfo)]
+    known = [
+        msgspec.structs.replace(r, ts_created_ms=T0 - HOUR_MS) if isinstance(r, TokenInfo) else r
+        for r in once
+    ]
+    end = Heartbeat("end", T0 + gap + 4 * HOUR_MS)
+    write_records(
+        [Heartbeat("begin", T0, log_start_ms=T0), *known, *again, end], tmp_path / "l.parquet"
+    )
+    # none fades while nothing trades
+    lasting = replace(LIVELY, fading_drawdown=1.0, rug_drawdown=1.0)
+    settings = [
+        replace(lasting, candidate_logit_micro=logit, min_traders_15m=traders)
+        for logit in (0, 1_000_000, 2_500_000, 9_000_000)
+        for traders in (1, 18, 30)
+    ]
+    # the score knows the age
+    model = stumps(
+        ("mentions_60s", 6.0, -1.0, 1.5),
+        ("trades_60s", 6.0, -0.5, 1.5),
+        ("age_min", 90.0, 0.5, 1.1),
+    )
+    apart: list[set[str]] = []
+    played = module._Run._try_apart
+
+    def watch(self: module._Run, tokens: set[str]) -> None:
+        apart.append(tokens)
+        played(self, tokens)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module._Run, "_try_apart", watch)
+        found = run(material([tmp_path / "l.parquet"], model=model), settings)
+    assert apart and apart[0]
+    after = 0
+    for each in found.tried:
+        alone = replay(tmp_path / "l.parquet", settings=each.settings, model=model)
+        assert [(a.alert_id, a.ts_bar_end_ms, a.logit_micro) for a in each.alerts] == [
+            (a["alert_id"], a["ts_bar_end_ms"], a["logit_micro"]) for a in alone.alerts.to_pylist()
+        ]
+        after += sum(a.token in apart[0] and a.ts_bar_end_ms > T0 + gap for a in each.alerts)
+    assert after > 5
 
 
 def test_a_window_holds_for_every_setting(log: Path) -> None:
@@ -237,6 +296,12 @@ def test_the_command(
     assert again["settings"] == told["settings"]
     assert exit_code([*args, "--out", "o"]) == 2
     assert "name another" in capsys.readouterr()[1]
+
+
+def test_settings_that_fill_other_bars_share_no_walk() -> None:
+    settings = [LIVELY, replace(LIVELY, lateness_ms=3_000)]
+    with pytest.raises(ValueError, match="same lateness"):
+        ManyEngine(settings, crowd_model(), ["log"], fingerprints=["a", "b"], symbols={})
 
 
 def test_models_are_shared(log: Path) -> None:

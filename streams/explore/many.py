@@ -1,0 +1,342 @@
+"""One walk over a token's bars for many settings: what they share is computed once.
+
+Bars, windows and features depend on no episode, so one engine's state serves all settings, and each
+has a record of its own for its episode alone. The order of things is that of the kernel's own walk, and every
+rule is called where it is: what this file must get right is held to the alerts of replays by tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.alerts import AlertWriter
+from detectors.engine import Engine
+from detectors.jit import Int64, Record, jit
+from detectors.kernels.bars import fill_bar
+from detectors.kernels.episodes import (
+    NO_LOGIT,
+    NONE,
+    OPEN_STATE,
+    follow,
+    may_open,
+    maybe_open,
+    note_burst,
+)
+from detectors.kernels.features import (
+    L_AUTHORS,
+    L_TRADERS,
+    LATES,
+    MENTIONS,
+    N_COUNTS,
+    TRADES,
+    count_first,
+    count_long,
+    count_people,
+    count_rest,
+    may_be_hot,
+    other_features,
+    scores,
+)
+from detectors.kernels.run import FEW, N_ALERTS, is_hot, write_alert
+from detectors.kernels.trees import logit_micro
+from detectors.kernels.windows import advance, begin
+from detectors.knobs import knobs
+from detectors.layout import (
+    EXPIRE_BARS,
+    LP_RING,
+    MINUTE_BARS,
+    N_ALERT_INTS,
+    N_FEATURES,
+    N_Z,
+    NO_PRICE,
+    SHORT,
+    STATE,
+)
+from detectors.model import Model
+from detectors.settings import EngineSettings
+from schemas.platforms import N_PLATFORMS
+from schemas.records import Alert
+
+OWN: Final = (
+    "hot_bar", "hot_last", "hot_log_price", "ep", "ep_seq", "ep_start", "ep_fade_bar", "ep_end",
+    "ep_peak_bar", "ep_sent", "ep_peak_authors", "ep_peak_traders", "ep_sent_log_price",
+    "ep_peak_log_price", "run", "run_last", "log_price",
+)  # fmt: skip
+EPISODE: Final = np.dtype([(name, STATE[name]) for name in OWN], align=True)
+"""What a setting has of its own: the episode, its onset, the run of bars that opens one."""
+
+
+@jit
+def reset(e: Record, s: Record) -> None:
+    """A new token: no episode yet, under any setting."""
+    e["hot_bar"] = s["hot_bar"]
+    e["hot_last"] = s["hot_last"]
+    e["hot_log_price"] = s["hot_log_price"]
+    e["ep"] = s["ep"]
+    e["ep_seq"] = s["ep_seq"]
+    e["ep_end"] = s["ep_end"]
+    e["run"] = s["run"]
+    e["run_last"] = s["run_last"]
+
+
+@jit
+def lend(s: Record, e: Record) -> None:
+    """Put a setting's episode where an alert is written from."""
+    s["hot_log_price"] = e["hot_log_price"]
+    s["ep_seq"] = e["ep_seq"]
+    s["ep_start"] = e["ep_start"]
+    s["ep_peak_authors"] = e["ep_peak_authors"]
+    s["ep_peak_traders"] = e["ep_peak_traders"]
+    s["ep_peak_log_price"] = e["ep_peak_log_price"]
+
+
+@jit
+def grown(rows: NDArray[Any]) -> NDArray[Any]:
+    """The rows in twice the room."""
+    out = np.empty((2 * rows.shape[0], rows.shape[1]), rows.dtype)
+    out[: rows.shape[0]] = rows
+    return out
+
+
+@jit
+def walk_many(
+    state: NDArray[Any],
+    own: NDArray[Any],
+    odd: NDArray[Any],
+    ready: NDArray[Any],
+    touched: NDArray[Any],
+    start: NDArray[Any],
+    due: Int64,
+    end_bar: Int64,
+    log_start_ms: Int64,
+    settings: NDArray[Any],
+    feat: NDArray[Any],
+    thr: NDArray[Any],
+    missing_left: NDArray[Any],
+    leaf: NDArray[Any],
+    base: float,
+    episodes: NDArray[Any],
+    a_int: NDArray[Any],
+    a_feat: NDArray[Any],
+    a_mean: NDArray[Any],
+    a_dev: NDArray[Any],
+) -> Any:
+    """Walk each due token's records under K settings, closing bars below ``end_bar``.
+
+    ``own`` has shape (slots, K); ``settings`` (K, N_SETTINGS). ``s["ep"]`` of the shared state says
+    whether any setting follows an episode. The last column of ``a_int`` is the setting. A token of
+    which one setting has forgotten all by silence, while another follows it on, is marked in
+    ``odd``: its alerts are not to be had from shared state. Returns (alert rows, open tokens) and the
+    outputs, which grow.
+    """
+    f = np.empty(N_FEATURES)
+    means = np.empty(N_Z)
+    devs = np.empty(N_Z)
+    n = np.empty(N_COUNTS, np.int64)
+    long = np.empty(5, np.int64)
+    evidence = np.empty(3, np.int64)
+    bits = np.empty(max(8, N_PLATFORMS), np.int64)
+    many = settings.shape[0]
+    n_alerts = 0
+    n_open = 0
+    minutes = np.int64(0)
+    quarters = np.int64(0)
+    for j in range(due):
+        slot = touched[j]
+        s = state[slot]
+        p = start[j]
+        q_all = start[j + 1]
+        while True:
+            if p < q_all:
+                b = np.int64(ready[p]["bar"])
+            elif s["ep"] != 0:
+                b = np.int64(end_bar)
+            else:
+                break
+            if s["ep"] != 0:
+                b = min(b, s["bar"] + 1)
+            if b >= end_bar:
+                break
+            if s["bar"] == 0 or (s["ep"] == 0 and b - s["bar"] > EXPIRE_BARS):
+                begin(s, b)
+                for k in range(many):
+                    reset(own[slot, k], s)
+            before = np.int64(s["last_bar"])
+            advance(s, b)
+            for k in range(3):
+                evidence[k] = -1
+            q = p
+            while q < q_all and ready[q]["bar"] == b:
+                q += 1
+            fresh = q > p
+            if fresh:
+                fill_bar(s, b, ready, p, q, evidence)
+                p = q
+            s["bar"] = b
+            count_first(s, b, n)
+            few = n[MENTIONS] < FEW and n[TRADES] < FEW
+            idle = False
+            scored = False
+            watched = False
+            for k in range(many):
+                e = own[slot, k]
+                if e["ep"] == 0:
+                    idle = True
+                    if fresh and b - max(before, e["ep_end"]) > EXPIRE_BARS:
+                        odd[slot] = 1
+                else:
+                    watched = True
+                    scored = scored or e["ep"] == OPEN_STATE
+            if few and not watched:
+                continue
+            count_long(s, long)
+            scored = scored and fresh and b % MINUTE_BARS == 0
+            idle = idle and fresh and not few
+            counted = scored or idle
+            hot = False
+            if counted:
+                count_rest(s, b, n)
+                if idle and not scored:
+                    counted = may_be_hot(s, b, n, long, log_start_ms, bits)
+                    idle = counted
+            if counted:
+                minutes, quarters = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
+                hot = is_hot(f, n)
+            if watched or hot:
+                count_people(s, long)
+            authors, traders = long[L_AUTHORS], long[L_TRADERS]
+            on_time = n[MENTIONS] + n[TRADES]
+            logit = np.int64(NO_LOGIT)
+            any_open = False
+            for k in range(many):
+                e = own[slot, k]
+                e["log_price"] = s["log_price"]
+                follows = e["ep"] != 0
+                if follows:
+                    look = scored and e["ep"] == OPEN_STATE
+                else:
+                    look = idle
+                    if not look:
+                        continue
+                judged = look
+                if look and not follows:
+                    judged = hot and may_open(
+                        e, b, authors, traders, n[LATES], on_time, settings[k]
+                    )
+                if look and hot and (not follows or e["hot_log_price"] == NO_PRICE):
+                    note_burst(e, b, np.int64(s["lp"][(b - SHORT) % LP_RING]))
+                if judged and logit == NO_LOGIT:
+                    other_features(s, b, n, long, f, means, bits)
+                    logit = logit_micro(f, feat, thr, missing_left, leaf, base)
+                kind = NONE
+                if follows:
+                    new = logit if judged else np.int64(NO_LOGIT)
+                    kind = follow(e, b, new, authors, traders, settings[k])
+                elif judged:
+                    kind = maybe_open(e, b, logit, authors, traders, settings[k])
+                any_open = any_open or e["ep"] != 0
+                if kind == NONE:
+                    continue
+                if not counted:
+                    count_rest(s, b, n)
+                    minutes, quarters = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
+                    on_time = n[MENTIONS] + n[TRADES]
+                    counted = True
+                if logit == NO_LOGIT:
+                    other_features(s, b, n, long, f, means, bits)
+                    logit = logit_micro(f, feat, thr, missing_left, leaf, base)
+                if n_alerts == a_int.shape[0]:
+                    a_int = grown(a_int)
+                    a_feat = grown(a_feat)
+                    a_mean = grown(a_mean)
+                    a_dev = grown(a_dev)
+                lend(s, e)
+                row = a_int[n_alerts]
+                write_alert(row, s, b, slot, kind, logit, n, long, minutes, quarters, evidence)
+                row[N_ALERT_INTS] = k
+                a_feat[n_alerts] = f
+                a_mean[n_alerts] = means
+                a_dev[n_alerts] = devs
+                n_alerts += 1
+            s["ep"] = 1 if any_open else 0
+        if s["ep"] != 0:
+            episodes[n_open] = slot
+            n_open += 1
+    return n_alerts, n_open, a_int, a_feat, a_mean, a_dev
+
+
+class ManyEngine(Engine):
+    """An engine that gives the alerts of many settings, which differ in episodes and thresholds alone.
+
+    ``push`` returns no alerts: they are in ``found``, a list for each setting, in order of bars as
+    far as each push closes them. ``odd`` has the tokens whose alerts are not to be had this way.
+
+    Parameters
+    ----------
+    settings : of one ``lateness_ms`` and ``backfill_limit_ms``.
+    fingerprints : one for each.
+    """
+
+    def __init__(
+        self,
+        settings: Sequence[EngineSettings],
+        model: Model,
+        inputs: Sequence[str],
+        *,
+        fingerprints: Sequence[str],
+        symbols: Mapping[str, str],
+    ) -> None:
+        if len({(each.lateness_ms, each.backfill_limit_ms) for each in settings}) != 1:
+            msg = "settings that share a walk have the same lateness and backfill limit"
+            raise ValueError(msg)
+        super().__init__(settings[0], model, inputs, fingerprint=fingerprints[0], symbols=symbols)
+        self._writers = [
+            AlertWriter(each, model, mark, symbols)
+            for each, mark in zip(settings, fingerprints, strict=True)
+        ]
+        self._limits = np.stack([knobs(each) for each in settings])
+        self._own = np.zeros((len(self._slots.state), len(settings)), EPISODE)
+        self._odd = np.zeros(len(self._slots.state), np.int8)
+        self.found: list[list[Alert]] = [[] for _ in settings]
+        self.odd: set[str] = set()
+        self._rows_of = (
+            np.empty((256, N_ALERT_INTS + 1), np.int64),
+            np.empty((256, N_FEATURES)),
+            np.empty((256, N_Z)),
+            np.empty((256, N_Z)),
+        )
+
+    def _walk(self, due: int, end: int) -> NDArray[np.int64]:
+        state, model = self._slots.state, self.model
+        if len(self._own) < len(state):
+            own = np.zeros((len(state), self._own.shape[1]), EPISODE)
+            own[: len(self._own)] = self._own
+            self._own = own
+            self._odd = np.zeros(len(state), np.int8)
+        n, self._n_open, *rows = walk_many(
+            state, self._own, self._odd, self._ready, self._touched, self._start, due, end,
+            self._progress.log_start_ms or 0, self._limits, model.feat, model.thr,
+            model.missing_left, model.leaf, model.base, self._open, *self._rows_of,
+        )  # fmt: skip
+        self._rows_of = tuple(rows)
+        for slot in np.flatnonzero(self._odd).tolist():
+            self.odd.add(self._slots.token(slot))
+            self._odd[slot] = 0
+        counts = np.zeros(3, np.int64)
+        counts[N_ALERTS] = n
+        return counts
+
+    def _alerts(self, n: int) -> list[Alert]:
+        ints, *rest = (rows[:n] for rows in self._rows_of)
+        for k in np.unique(ints[:, N_ALERT_INTS]).tolist():
+            mine = np.flatnonzero(ints[:, N_ALERT_INTS] == k)
+            own = np.ascontiguousarray(ints[mine, :N_ALERT_INTS])
+            features, means, deviations = (rows[mine] for rows in rest)
+            self.found[k] += self._writers[k].write(
+                len(mine), self._slots.token, own, features, means, deviations, self._id_of
+            )
+        return []
