@@ -50,7 +50,7 @@ test: setup-dev ## run every test
 
 cover: setup-dev ## branch coverage of schemas and detectors, kernels uncompiled
 	@NUMBA_DISABLE_JIT=1 $(PYTEST) schemas detectors tests/unit/test_engine* tests/unit/test_model* \
-		tests/unit/test_resolve* tests/unit/test_schemas* \
+		tests/unit/test_resolve* tests/unit/test_schemas* tests/unit/test_batch* \
 		tests/property/test_resolve* tests/property/test_batch* --cov --cov-report=term $(ARGS)
 
 check: setup-dev ## lint, format, types, layers, schemas, reference: the whole gate but the tests

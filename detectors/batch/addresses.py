@@ -154,7 +154,7 @@ def may_be_token(seen: NDArray[Any], start: Int64, end: Int64, is_solana: bool) 
     for row in range(_BEFORE.shape[0]):
         i = start - 1
         k = 0
-        while k < _BEFORE.shape[1] and _BEFORE[row, k] != 0:
+        while _BEFORE[row, k] != 0:
             c = int(seen[i]) if i >= 0 else 0
             if 65 <= c <= 90:
                 c += 32
@@ -162,6 +162,6 @@ def may_be_token(seen: NDArray[Any], start: Int64, end: Int64, is_solana: bool) 
                 break
             i -= 1
             k += 1
-        if k == _BEFORE.shape[1] or _BEFORE[row, k] == 0:
+        if _BEFORE[row, k] == 0:
             return False
     return True

@@ -11,7 +11,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from detectors.batch.addresses import MIN_CHARS, see
-from detectors.batch.fold import blank_links, fold_row, has_run
+from detectors.batch.fold import begins_of, blank_links, fold_row, has_run
 from detectors.batch.prints import print_copy
 from detectors.batch.seek import (
     ANYWHERE,
@@ -106,6 +106,8 @@ def _has_any(of: Int64, sharers: NDArray[Any], found: NDArray[Any], n: Int64) ->
 def _decide(
     copy: NDArray[Any],
     n: Int64,
+    begins: NDArray[Any],
+    n_begins: Int64,
     context: NDArray[Any],
     sharers: NDArray[Any],
     owners: NDArray[Any],
@@ -120,7 +122,7 @@ def _decide(
     """Write the tokens that hits name: addresses, cashtags, aliases. How many, or FULL."""
     n_found = by_address = none = int64(0)
     n_near = int64(NOT_SOUGHT)
-    anyone, all_of_them = int64(ANY), False
+    anyone, all_of_them = int64(ANY), int64(0)
     for h in range(n_hits):
         start, end, of = int(hits[h, 0]), int(hits[h, 1]), int(hits[h, 2])
         token = of
@@ -137,7 +139,7 @@ def _decide(
             unsure = is_alias and bool(doubtful[of])
             if unsure or high - low > 1:
                 if n_near == NOT_SOUGHT:
-                    n_near = seek(copy, n, context, all_of_them, near, none)
+                    n_near = seek(copy, n, begins, n_begins, context, all_of_them, near, none)
                 if n_near == FULL:
                     return FULL
                 if unsure:
@@ -176,6 +178,8 @@ def resolve_rows(
     known: NDArray[Any],
     copy: NDArray[Any],
     plain: NDArray[Any],
+    begins: NDArray[Any],
+    begins_there: NDArray[Any],
     seen: NDArray[Any],
     hits: NDArray[Any],
     near: NDArray[Any],
@@ -191,14 +195,14 @@ def resolve_rows(
     """Fingerprint texts, and name the tokens of those whose tokens are not ``named`` already.
 
     Lexicon: see ``detectors.batch.words.Words``. Room for one text: its ``copy``, the same with links
-    blanked (``plain``), what is ``seen`` of it, then what is left for the fingerprint; terms that
+    blanked (``plain``), where words begin in both, what is ``seen`` of it, then what is left for the fingerprint; terms that
     ``hits`` and context words ``near``, tokens ``found``. Written: ``pairs`` of row and token,
     ``unknown`` addresses, rows that are ``unsure``, ``prints`` of the others. Returns how many pairs
     and unknown addresses there are, those before included.
     """
-    run, longest = int64(MIN_CHARS), True
+    run, longest = int64(MIN_CHARS), int64(1)
     for row in rows:
-        n, has, dollar = fold_row(data, starts[row], ends[row], tables, copy)
+        n, n_begins, has, dollar = fold_row(data, starts[row], ends[row], tables, copy, begins)
         if n < 0:
             unsure[row] = 1
             continue
@@ -215,19 +219,20 @@ def resolve_rows(
             join_same(unknown, before, hits, n_addresses)
         n_tags = n_hits = n_addresses
         if not unlisted and n_addresses != FULL:
-            text = copy
+            text, there, n_there = copy, begins, n_begins
             if has & COLON:
                 blank_links(copy, n, plain)
-                text = plain
+                text, there = plain, begins_there
+                n_there = begins_of(plain, n, begins_there)
             if has & DOLLAR:
                 n_tags = seek_cashtags(text, n, dollar, symbols, hits, n_addresses)
             n_hits = n_tags
             if n_tags != FULL:
-                n_hits = seek(text, n, aliases, longest, hits, n_tags)
+                n_hits = seek(text, n, there, n_there, aliases, longest, hits, n_tags)
         n_found = int64(FULL)
         if n_hits != FULL:
             n_found = _decide(
-                copy, n, context, sharers, owners, doubtful, hits, n_addresses, n_tags,
+                copy, n, begins, n_begins, context, sharers, owners, doubtful, hits, n_addresses, n_tags,
                 n_hits, near, found,
             )  # fmt: skip
         if n_found == FULL:

@@ -24,7 +24,7 @@ class Flat:
     ----------
     kind, aux, ts_event_ms, ts_log_ms, order, b, c : as in ``Columns``.
     a : packed price of ticks; of mentions what the text gives.
-    ids : ids of the records.
+    ids, id : ids of the records, and their hashes.
     who : hashes of authors and traders.
     token : of ticks, numbers of ``BatchResolver.numbering``.
     texts : of mentions, at ``mention_at``.
@@ -38,6 +38,7 @@ class Flat:
     ts_log_ms: I8
     order: I8
     ids: Strings
+    id: I8
     who: I8
     token: I8
     a: I8
@@ -71,7 +72,7 @@ class Flat:
             ts_event_ms=self.ts_event_ms[rows],
             ts_log_ms=self.ts_log_ms[rows],
             order=self.order[rows],
-            id=hashes(self.ids)[rows],
+            id=self.id[rows],
             who=self.who[rows],
             a=a[rows],
             b=self.b[rows],
@@ -84,13 +85,15 @@ class Flat:
 def flat_mentions(mentions: Sequence[Mention], ts_log_ms: I8) -> Flat:
     """Checked mentions with their clamped log times."""
     n = len(mentions)
+    ids = Strings.of([m.id for m in mentions])
     return Flat(
         kind=np.zeros(n, np.uint8),
         aux=np.fromiter((platform_number(m.platform) for m in mentions), np.uint8, n),
         ts_event_ms=np.fromiter((m.ts_event_ms for m in mentions), np.int64, n),
         ts_log_ms=np.asarray(ts_log_ms, np.int64),
         order=np.fromiter((m.order for m in mentions), np.int64, n),
-        ids=Strings.of([m.id for m in mentions]),
+        ids=ids,
+        id=hashes(ids),
         who=hashes(Strings.of([m.author_id for m in mentions])),
         token=np.zeros(n, np.int64),
         a=np.zeros(n, np.int64),

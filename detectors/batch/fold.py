@@ -26,6 +26,7 @@ from detectors.batch.unicode import (
     SPACE,
     SPECIAL,
     UNSURE,
+    WORD,
 )
 from detectors.jit import Int64, int64, jit
 
@@ -46,14 +47,20 @@ def point_at(data: NDArray[Any], i: Int64) -> tuple[Int64, Int64]:
 
 @jit
 def fold_row(
-    data: NDArray[Any], start: Int64, end: Int64, tables: NDArray[Any], copy: NDArray[Any]
-) -> tuple[Int64, Int64, Int64]:
+    data: NDArray[Any],
+    start: Int64,
+    end: Int64,
+    tables: NDArray[Any],
+    copy: NDArray[Any],
+    begins: NDArray[Any],
+) -> tuple[Int64, Int64, Int64, Int64]:
     """Write the copy of ``data[start:end]``, characters with their bits.
 
-    Returns its length, -1 where a character is not in the tables; the bits of all its characters
+    Write where words may begin, but not right after ``@``, to ``begins``. Returns the copy's length,
+    -1 where a character is not in the tables; how many begin; the bits of all its characters
     together; and where the first ``$`` is. A copy has at most 18 characters for three bytes.
     """
-    n = bits = last = int64(0)
+    n = m = bits = last = before = int64(0)
     dollar = int64(-1)
     blank = int64(1)  # whether what was written last is a space, or nothing
     i = start
@@ -65,7 +72,7 @@ def fold_row(
             point, size = point_at(data, i)
             i += size
             if point >= LIMIT:
-                return int64(-1), bits, dollar
+                return int64(-1), m, bits, dollar
         entry = int64(tables[np.uint64(point)])
         if not entry & SPECIAL:
             # Without branches that depend on where words end: those are what a text costs.
@@ -73,6 +80,9 @@ def fold_row(
             bits |= entry
             dollar = n if entry & DOLLAR and dollar < 0 else dollar
             is_blank = int64(entry & BLANK != 0)
+            begins[np.uint64(m)] = n
+            m += (1 - is_blank) & int64(before & entry & WORD == 0) & int64(before != 64)
+            before = entry
             n += 1 - (is_blank & blank)
             blank = is_blank
             last = int64(0)
@@ -82,7 +92,7 @@ def fold_row(
             continue
         to = int(tables[SLOW + point])
         if to == UNSURE or 0 < classes & 255 < last:
-            return int64(-1), bits, dollar
+            return int64(-1), m, bits, dollar
         ends = classes >> 8 & 255
         last = ends if to != GONE else max(last, ends)
         at = stop = int64(0)
@@ -95,14 +105,17 @@ def fold_row(
             copy[n] = entry
             bits |= entry
             dollar = n if entry & DOLLAR and dollar < 0 else dollar
-            is_blank = int(entry & BLANK != 0)
+            is_blank = int64(entry & BLANK != 0)
+            begins[np.uint64(m)] = n
+            m += (1 - is_blank) & int64(before & entry & WORD == 0) & int64(before != 64)
+            before = entry
             n += 1 - (is_blank & blank)
             blank = is_blank
             at += 1
             if at >= stop:
                 break
             to = int(tables[at])
-    return n - (blank & int(n > 0)), bits, dollar
+    return n - (blank & int(n > 0)), m, bits, dollar
 
 
 @jit
@@ -134,6 +147,18 @@ def blank_links(copy: NDArray[Any], n: Int64, words: NDArray[Any]) -> None:
             for i in range(begin, q):
                 words[i] = SPACE | BLANK
             free = q
+
+
+@jit
+def begins_of(text: NDArray[Any], n: Int64, begins: NDArray[Any]) -> Int64:
+    """Write where words may begin, as ``fold_row`` does; returns how many."""
+    m = before = int64(0)
+    for i in range(n):
+        entry = int64(text[i])
+        begins[np.uint64(m)] = i
+        m += int64(entry & BLANK == 0) & int64(before & entry & WORD == 0) & int64(before != 64)
+        before = entry
+    return m
 
 
 @jit

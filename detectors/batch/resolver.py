@@ -165,8 +165,7 @@ def _scratch(longest: int) -> tuple[NDArray[Any], ...]:
     """What ``resolve_rows`` needs for one text of so many bytes, in its order."""
     chars = _CHARS_PER_BYTE * longest + 1
     return (
-        np.empty(chars, np.int32),
-        np.empty(chars, np.int32),
+        *(np.empty(chars, np.int32) for _ in range(4)),
         np.empty(4 * chars, np.uint8),
         np.empty((_HITS, 3), np.int32),
         np.empty((_HITS, 3), np.int32),

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.batch.xxh64 import word8
+from detectors.batch.xxh64 import hash_slice, word8
 from detectors.columns import MENTION, TICK, UNKNOWN
 from detectors.jit import Int64, int64, jit
 from schemas.decode import MAX_ORDER, MAX_REACH, MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS
@@ -25,9 +25,9 @@ KEYS: Final = (
 )  # fmt: skip
 TYPE, ID, TS_EVENT, PLATFORM, AUTHOR, TEXT, REACH, ORDER, LANG, TS_POST, TS_LOG = range(11)
 TOKEN, PRICE, VALUE, SIDE, TRADER, LIQUIDITY, VENUE = range(11, 18)
-KIND: Final = 18
-WIDTH: Final = 19
-"""Columns of what is found: by key, and the kind. A text is its start times 2^20 plus its size."""
+KIND, ID_HASH, WHO_HASH = range(18, 21)
+WIDTH: Final = 21
+"""Columns of what is found: by key, then kind and hashes. A text is its start times 2^20 plus its size."""
 SIZE_BITS: Final = 20
 _DIGITS: Final = 15
 _MOST: Final = 12  # digits before the point: no money reaches 10^12
@@ -192,8 +192,14 @@ def _micros(mantissa: Int64, exponent: Int64) -> Int64:
 
 
 @jit
-def _is_sized(packed: Int64, least: Int64, most: Int64) -> bool:
-    return least <= packed & ((1 << SIZE_BITS) - 1) <= most
+def _size(packed: Int64) -> Int64:
+    return packed & ((1 << SIZE_BITS) - 1)
+
+
+@jit
+def _hashed(data: NDArray[Any], packed: Int64) -> Int64:
+    start = packed >> SIZE_BITS
+    return hash_slice(data, start, start + _size(packed))
 
 
 @jit
@@ -218,11 +224,12 @@ def _checked(data: NDArray[Any], row: NDArray[Any], seen: Int64) -> bool:
     """Check a record whose fields are read, and write its kind and side as numbers."""
     if _spells(data, row[TYPE], _AS_MENTION):
         row[KIND] = MENTION
+        who = row[AUTHOR]
         if seen & _MENTION_NEEDS != _MENTION_NEEDS or seen & ~_MENTION_HAS:
             return False
-        if not _is_sized(row[AUTHOR], 1, MAX_ID_CHARS) or not _is_sized(row[PLATFORM], 0, 32):
+        if not 1 <= _size(row[AUTHOR]) <= MAX_ID_CHARS or not 0 <= _size(row[PLATFORM]) <= 32:
             return False
-        if not _is_sized(row[TEXT], 0, MAX_TEXT_CHARS) or not 0 <= row[REACH] <= MAX_REACH:
+        if not 0 <= _size(row[TEXT]) <= MAX_TEXT_CHARS or not 0 <= row[REACH] <= MAX_REACH:
             return False
         if seen & (1 << TS_POST) and not MIN_TIME_MS <= row[TS_POST] < MAX_TIME_MS:
             return False
@@ -230,14 +237,16 @@ def _checked(data: NDArray[Any], row: NDArray[Any], seen: Int64) -> bool:
         row[KIND] = TICK
         if seen & _TICK_NEEDS != _TICK_NEEDS or seen & ~_TICK_HAS:
             return False
-        if not _is_sized(row[TRADER], 1, MAX_ID_CHARS) or not _is_sized(
-            row[TOKEN], 1, MAX_ID_CHARS
+        if (
+            not 1 <= _size(row[TRADER]) <= MAX_ID_CHARS
+            or not 1 <= _size(row[TOKEN]) <= MAX_ID_CHARS
         ):
             return False
         sell = _spells(data, row[SIDE], _SELL)
         if not sell and not _spells(data, row[SIDE], _BUY):
             return False
         row[SIDE] = int64(sell)
+        who = row[TRADER]
     else:
         return False
     if seen & (1 << TS_LOG):
@@ -247,7 +256,11 @@ def _checked(data: NDArray[Any], row: NDArray[Any], seen: Int64) -> bool:
         row[TS_LOG] = row[TS_EVENT]
     if not MIN_TIME_MS <= row[TS_EVENT] < MAX_TIME_MS:
         return False
-    return _is_sized(row[ID], 1, MAX_ID_CHARS) and -MAX_ORDER <= row[ORDER] <= MAX_ORDER
+    if not 1 <= _size(row[ID]) <= MAX_ID_CHARS or not -MAX_ORDER <= row[ORDER] <= MAX_ORDER:
+        return False
+    row[ID_HASH] = _hashed(data, row[ID])
+    row[WHO_HASH] = _hashed(data, who)
+    return True
 
 
 @jit

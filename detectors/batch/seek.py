@@ -55,37 +55,34 @@ def _step(trie: NDArray[Any], state: Int64, c: Int64) -> Int64:
     for k in range(int(trie[at]), int(trie[at + 1])):
         char = int(trie[chars + k])
         if char >= c:
-            return k if char == c else 0
-    return 0
+            return int64(k) if char == c else int64(0)
+    return int64(0)
 
 
 @jit
 def seek(
     text: NDArray[Any],
     n: Int64,
+    begins: NDArray[Any],
+    n_begins: Int64,
     trie: NDArray[Any],
-    longest: bool,
+    longest: Int64,
     hits: NDArray[Any],
     found: Int64,
 ) -> Int64:
-    """Append start, end and value of terms to ``hits``; how many there are then, or FULL.
+    """Append start, end and value of terms that begin at ``begins``; how many there are then, or FULL.
 
-    All of them, or the longest that begins at a place and lies in no longer one.
+    All of them, or (``longest`` is 1) those that begin where they do, and lie in no longer one.
     """
     kept = int64(0)
     values = int(trie[2])
-    before = int64(0)
-    c = int(text[0]) if n > 0 else int64(0)
-    for i in range(n):
-        last, before = before, c
-        then = int(text[i + 1]) if i + 1 < n else int64(0)
-        c = then
-        # One branch that is hardly ever taken, where three would be guessed wrong at every word.
-        may = trie[np.uint64(FILTER + pair_of(before & CHAR, then & CHAR))]
-        may &= int(last & before & WORD == 0) & int(last != 64)
-        if not may:
+    for begin in range(n_begins):
+        i = int64(begins[begin])
+        then = int64(text[i + 1]) & CHAR if i + 1 < n else int64(0)
+        c = int64(text[i]) & CHAR
+        if not trie[np.uint64(FILTER + pair_of(c, then))]:
             continue
-        state = int(trie[ROOT + (before & CHAR)])
+        state = int(trie[ROOT + c])
         best, of = int64(0), int64(NONE)
         j = i + 1
         while state > 0:

@@ -108,6 +108,8 @@ def tables() -> NDArray[np.int32]:
         fold[points[space]] = SPACE
     fold[ord("\n")] = SPACE
     bits = _bits(points, chars)
+    far = np.flatnonzero(fold >= 0x10000)
+    fold[far[bits[fold[far]] & LETTER > 0]] = UNSURE  # so that a letter has three bytes at most
     marks = (first > 0) | (last > 0)
     hidden = np.zeros(LIMIT, np.bool_)
     hidden[[point for point, s in zip(points, shown, strict=True) if not s]] = True

@@ -13,7 +13,6 @@ from detectors.batch.flat import Flat
 from detectors.batch.resolver import NO_TOKEN, BatchResolver
 from detectors.batch.strings import I8, U1, Strings
 from detectors.batch.text_table import TextTable
-from detectors.batch.xxh64 import hash_rows
 from detectors.columns import MENTION, TICK
 from schemas.errors import RecordError
 from schemas.platforms import platform_number
@@ -60,13 +59,11 @@ class Scanned:
         found = self.found[rows]
         kind = found[:, scan.KIND]
         ticks, mentions = np.flatnonzero(kind == TICK), np.flatnonzero(kind == MENTION)
-        aux, who, token, a, b, c = np.zeros((6, len(rows)), np.int64)
+        aux, token, a, b, c = np.zeros((5, len(rows)), np.int64)
         aux[mentions] = _PLATFORMS.numbers(_texts(self.data, found, scan.PLATFORM), mentions)[
             mentions
         ]
         aux[ticks] = found[ticks, scan.SIDE]
-        hash_rows(_texts(self.data, found, scan.AUTHOR), mentions, who)
-        hash_rows(_texts(self.data, found, scan.TRADER), ticks, who)
         if len(ticks):
             token = resolver.token_numbers.numbers(_texts(self.data, found, scan.TOKEN), ticks)
         a[ticks] = found[ticks, scan.PRICE]
@@ -76,11 +73,12 @@ class Scanned:
         return Flat(
             kind=kind.astype(np.uint8),
             aux=aux.astype(np.uint8),
-            ts_event_ms=np.ascontiguousarray(found[:, scan.TS_EVENT]),
+            ts_event_ms=found[:, scan.TS_EVENT],
             ts_log_ms=ts_log_ms,
-            order=np.ascontiguousarray(found[:, scan.ORDER]),
+            order=found[:, scan.ORDER],
             ids=_texts(self.data, found, scan.ID),
-            who=who,
+            id=found[:, scan.ID_HASH],
+            who=found[:, scan.WHO_HASH],
             token=token,
             a=a,
             b=b,

@@ -20,7 +20,7 @@ from detectors.batch.flat import Flat
 from detectors.batch.resolver import BatchResolver
 from detectors.batch.strings import Strings
 from detectors.batch.text_table import TextTable
-from detectors.batch.xxh64 import hash_rows
+from detectors.batch.xxh64 import hash_rows, hashes
 from detectors.columns import MENTION, TICK, UNKNOWN
 from schemas.decode import (
     MAX_TIME_MS,
@@ -223,13 +223,15 @@ class _Rows:
             hash_rows(strings(batch["author_id"]), mentions, who)
             b[mentions] = ints(batch, "reach", 0)[mentions]
             texts, named = _texts(batch), _named(batch, mentions)
+        ids = strings(batch["id"]).take(at)
         return Flat(
             kind=kind.astype(np.uint8),
             aux=aux[at].astype(np.uint8),
             ts_event_ms=ints(batch, "ts_event_ms", 0)[at],
             ts_log_ms=ts_log_ms,
             order=ints(batch, "order", 0)[at],
-            ids=strings(batch["id"]).take(at),
+            ids=ids,
+            id=hashes(ids),
             who=who[at],
             token=token[at],
             a=a[at],

@@ -41,8 +41,9 @@ def gather(chunks: Sequence[Chunk], resolver: BatchResolver) -> tuple[Columns | 
     """Columns of chunks that lie side by side in time, in log order, mentions resolved."""
     resolver.begin()
     times = np.concatenate([chunk.times for chunk in chunks])
-    place = np.empty(len(times), np.int64)
-    place[np.argsort(times, kind="stable")] = np.arange(len(times))
+    place = np.arange(len(times))
+    if len(chunks) > 1:
+        place[np.argsort(times, kind="stable")] = np.arange(len(times))
     parts: list[tuple[Columns, I8]] = []
     out = Gathered(records=len(times), through_ms=int(times.max()))
     known = times[times > 0]

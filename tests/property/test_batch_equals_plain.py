@@ -139,7 +139,7 @@ def folded(texts: Strings, row: int) -> str | None:
     """The compiled copy; None where it is left to the plain way."""
     start, end = int(texts.starts[row]), int(texts.ends[row])
     copy = np.empty(6 * (end - start) + 1, np.int32)
-    n, _, _ = fold_row(texts.data, start, end, tables(), copy)
+    n, *_ = fold_row(texts.data, start, end, tables(), copy, np.empty_like(copy))
     return None if n < 0 else "".join(map(chr, (copy[:n] & CHAR).tolist()))
 
 

@@ -1,0 +1,211 @@
+"""The parts of compiled batches that texts seldom reach."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import detectors.batch.numbering
+import detectors.batch.text_table
+from detectors.batch.addresses import UNKNOWN, look_up
+from detectors.batch.flat import flat_mentions
+from detectors.batch.prints import print_copy
+from detectors.batch.resolver import NO_TOKEN, BatchResolver
+from detectors.batch.seek import FULL, seek, seek_addresses, seek_cashtags
+from detectors.batch.strings import Strings
+from detectors.batch.text_table import TextTable
+from detectors.batch.trie import build_trie
+from detectors.batch.unicode import CHAR, LETTER, LIMIT, UNSURE, tables
+from detectors.batch.wire import scan_records
+from detectors.batch.words import words_of
+from detectors.batch.xxh64 import hash_slice, hashes
+from detectors.columns import Columns, columns_of_mentions
+from detectors.hashing import hash64, text_fingerprint
+from detectors.resolve.index import Index
+from detectors.resolve.lexicon import Lexicon
+from schemas.decode import encode_record
+from schemas.records import Mention, Tick
+from tests.helpers.records import LEXICON, T0, TOKENS, plain, rows_one_by_one
+
+MINT = "ErFms69qZsjmdGby8wkFrris2nb4Umrk6vqUGBw9kbkS"
+
+
+def named(texts: list[str], lexicon: Lexicon = LEXICON) -> list[set[str]]:
+    resolver = BatchResolver(lexicon)
+    found = resolver.resolve(Strings.of(texts), np.zeros(len(texts), np.int64))
+    out: list[set[str]] = [set() for _ in texts]
+    for row, token in zip(found.row.tolist(), found.token.tolist(), strict=True):
+        out[row].add(resolver.numbering.names[token])
+    assert found.prints.tolist() == [text_fingerprint(text) for text in texts]
+    return out
+
+
+def test_a_place_before_an_address_says_that_it_is_no_tokens() -> None:
+    texts = [
+        f"{MINT}",
+        f"solscan.io/ACCOUNT/{MINT}",
+        f"dexscreener.com/Solana/{MINT}",
+        f"ca/{MINT}",
+    ]
+    assert [len(found) for found in named(texts)] == [1, 0, 0, 1]
+    assert named(["0x" + "g" * 40, "0x" + "f" * 40 + "$MOMO", f"{MINT} $MOMO {MINT}"]) == [
+        set(),
+        set(),
+        {f"solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp/token:{MINT}"},
+    ]
+
+
+def test_links_in_part_are_text() -> None:
+    for text in (
+        "htt",
+        "http",
+        "https",
+        "http:",
+        "https:/a b",
+        "https:// momo",
+        "see http://a.io ok",
+        "hxxp://momo ok",
+    ):
+        named([text, text + " that is all"])
+
+
+def test_a_full_room_leaves_the_text_to_the_plain_way() -> None:
+    many = " ".join(f"$MOMO the moon coin {i}" for i in range(2_000))
+    assert named([many, "$MOMO"]) == [{TOKENS[1]}, {TOKENS[1]}]
+    crowd = [{"token": token, "symbol": "TWIN", "aliases": ["ape ape"]} for token in TOKENS]
+    lexicon = Lexicon.parse(
+        json.dumps({"versions": [{"version": 1, "effective_log_ms": 0, "tokens": crowd}]})
+    )
+    assert named(["$TWIN " + "ape " * 3_000], lexicon) == [set()]
+    text = np.array([ord(c) for c in "$ab $ab"], np.int32)
+    entries = tables()[text]
+    begins, no_room = np.array([0, 1, 4, 5], np.int32), np.empty((0, 3), np.int32)
+    trie = build_trie({"ab": 1})
+    for longest in (0, 1):
+        assert seek(entries, 7, begins, 4, trie, longest, no_room, 0) == FULL
+    assert seek_cashtags(entries, 7, 0, trie, no_room, 0) == FULL
+    seen = np.frombuffer(MINT.encode(), np.uint8).copy()
+    known = words_of(Index(())).addresses
+    limbs = np.empty(9, np.int64)
+    with np.errstate(over="ignore"):
+        found = seek_addresses(
+            seen, len(seen), known, limbs, np.empty((0, 45), np.uint8), 0, no_room
+        )
+    assert found[0] == FULL
+
+
+def test_addresses_of_one_hash_are_told_apart() -> None:
+    texts = ["A" * 44, "B" * 44, "C" * 32]
+    words = [list(np.frombuffer(t.encode().ljust(48, b"\0"), "<i8")) for t in texts]
+    with np.errstate(over="ignore"):
+        seen = np.frombuffer("".join(texts).encode(), np.uint8).copy()
+        for k, (start, end) in enumerate(((0, 44), (44, 88), (88, 120))):
+            one = hash_slice(seen, start, end)
+            known = np.array([[one, 10 + i, *word] for i, word in enumerate(words)], np.int64)
+            assert look_up(seen, start, end, known) == 10 + k
+            assert look_up(seen, start, end, np.delete(known, k, 0)) == UNKNOWN
+
+
+def test_texts_of_one_hash_are_told_apart() -> None:
+    asked: list[str] = []
+    table = TextTable(lambda text: asked.append(text) or len(asked))
+    rows = np.arange(2)
+    assert table.numbers(Strings.of(["ab", "cd"]), rows).tolist() == [1, 2]
+    table._pool[0] = ord("x")  # as if "ab" had the hash of "xb"
+    assert table.numbers(Strings.of(["ab", "cd"]), rows).tolist() == [3, 2]
+    assert asked == ["ab", "cd", "ab"]
+
+
+def test_a_table_grows_and_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = TextTable(hash64)
+    texts = [f"{i}" * 30 for i in range(700)]
+    rows = np.arange(len(texts))
+    for _ in range(2):
+        assert table.numbers(Strings.of(texts), rows).tolist() == list(map(hash64, texts))
+    monkeypatch.setattr(detectors.batch.text_table, "KEPT", 800)
+    others = [f"{i}x" for i in range(300)]
+    assert table.numbers(Strings.of(others), rows[:300]).tolist() == list(map(hash64, others))
+    assert table._n == 300
+
+
+def test_numbers_of_tokens_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = BatchResolver(LEXICON)
+    texts = Strings.of([f"${'MOMO'} {MINT}", "$MOMO"])
+    resolver.resolve(texts, np.zeros(2, np.int64))
+    before = resolver.numbering
+    resolver.begin()
+    assert resolver.numbering is before
+    monkeypatch.setattr(detectors.batch.numbering, "KEPT", 1)
+    resolver.begin()
+    assert resolver.numbering is not before and not resolver.numbering.names
+    found = resolver.resolve(texts, np.zeros(2, np.int64))
+    assert [resolver.numbering.names[k] for k in found.token.tolist()] == [
+        f"solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp/token:{MINT}",
+        TOKENS[1],
+    ]
+    tokens = resolver.token_numbers.numbers(Strings.of(["MOMO", TOKENS[1]]), np.arange(2))
+    assert tokens.tolist() == [NO_TOKEN, found.token[1]]
+
+
+def test_sources_that_name_tokens_are_believed_whatever_the_text() -> None:
+    posts = [
+        Mention("a", T0, "x", "ann", "$MOMO", tokens=(TOKENS[0],)),
+        Mention("b", T0, "RedNote", "bob", "e\u0301\u0327 unusual", tokens=(TOKENS[0], TOKENS[2])),
+        Mention("c", T0, "x", "cat", "金狗 e\u0301\u0327", reach=7, order=3),
+    ]
+    resolver = BatchResolver(LEXICON)
+    columns, rows = flat_mentions(posts, np.full(3, T0)).columns(resolver)
+    assert rows.tolist() == [0, 1, 1, 2]
+    assert sorted(plain(columns)) == sorted(rows_one_by_one(posts))
+
+
+def test_part_of_scanned_records() -> None:
+    tick = Tick("t", T0, TOKENS[1], 0.5, 10, "sell", "w")
+    raws = [encode_record(r) for r in (Mention("m", T0, "x", "ann", "$MOMO"), tick)]
+    part = scan_records([b"{}", *raws, b"{}"]).part(1, 3)
+    assert part.plain.all() and part.kind.tolist() == [0, 1]
+    line = raws[1]
+    for change in (
+        (b'"trader_id":"w"', b'"trader_id":""'),
+        (b'"token":"' + TOKENS[1].encode(), b'"token":"'),
+        (b'"side":"sell"', b'"side":"swap"'),
+        (b'"id":"t"', b'"id":""'),
+        (f'"ts_event_ms":{T0}'.encode(), b'"ts_event_ms":17'),
+        (b',"trader_id":"w"', b""),
+        (b',"side"', b',"text":"","side"'),
+        (b'"id":"t"', b'"id":"t","ts_log_ms":17'),
+        (b'"id":"t"', b'"id":"t","order":4700000000000000000'),
+    ):
+        assert change[0] in line
+        assert not scan_records([line.replace(*change)]).plain.any(), change
+    for change in ((b'"text"', b'"ts_post_ms":17,"text"'), (b'"text"', b'"reach":-1,"text"'), (b'"x"', b'"' + b"x" * 33 + b'"'),
+                   (b'"ann"', b'""'), (b'"text"', b'"side":"buy","text"')):  # fmt: skip
+        assert change[0] in raws[0]
+        assert not scan_records([raws[0].replace(*change)]).plain.any(), change
+
+
+def test_no_letter_of_a_copy_takes_four_bytes() -> None:
+    entries = tables()[:LIMIT]
+    letters = entries[entries & LETTER > 0] & CHAR
+    assert len(letters) > 40_000 and letters.max() < 0x10000
+    assert tables()[LIMIT + 0xD800] == UNSURE
+
+
+def test_strings_are_taken_with_rows() -> None:
+    post = Mention("m", T0, "x", "ann", "hi")
+    columns = columns_of_mentions([(TOKENS[0], post, T0), (TOKENS[1], post, T0)])
+    columns.ids = Strings.of(["a", "b"])
+    taken: Columns = columns.take(np.array([1, 1, 0]))
+    assert list(taken.ids or ()) == ["b", "b", "a"]
+    assert list(columns.take(slice(1, 2)).ids or ()) == ["b"]
+    assert hashes(columns.ids).tolist() == [hash64("a"), hash64("b")]
+
+
+def test_too_little_text_has_no_fingerprint() -> None:
+    body = np.empty(64, np.uint8)
+    with np.errstate(over="ignore"):
+        for text in ("", "abc", "a b", "abc 1", "1 abcd", "abcd", "abc d!"):
+            entries = tables()[np.array([ord(c) for c in text], np.int64)].astype(np.int32)
+            assert print_copy(entries, len(text), False, body) == text_fingerprint(text)
