@@ -14,12 +14,14 @@ from schemas.errors import BusyError, UserError
 from streams.web.alerts import AlertsDoor
 from streams.web.health import Health
 from streams.web.intake import Intake
+from streams.web.patience import HEADERS_TIMEOUT_S, Patience
 from streams.web.problem import HttpError, json_response
 from streams.web.records import Limits, RecordsDoor
 from streams.web.token import Token
 
 _log = structlog.get_logger("goldendog.web")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_PATIENCE: Final = web.AppKey("patience", Patience)
 _PATHS: Final = "POST /v1/records, GET /v1/alerts, /metrics, /healthz or /readyz"
 
 
@@ -40,6 +42,8 @@ def make_web_app(
     health: Health,
     token: Token | None = None,
     limits: Limits | None = None,
+    *,
+    headers_timeout_s: float = HEADERS_TIMEOUT_S,
 ) -> web.Application:
     """Make the application. Serve it by ``serve``, which leaves bodies packed.
 
@@ -50,14 +54,18 @@ def make_web_app(
     metrics, health : behind ``/metrics``, ``/healthz`` and ``/readyz``, which need no token.
     token : what ``/v1`` asks for; required where there is an intake.
     limits : what one request may ask for.
+    headers_timeout_s : seconds a connection has until its first request's headers are there.
     """
+    patience = Patience(headers_timeout_s)
     guard = _Guard(metrics, token)
 
     @web.middleware
     async def guarded(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        patience.heard(request)
         return await guard(request, handler)
 
     app = web.Application(middlewares=[guarded])
+    app[_PATIENCE] = patience
     if intake is not None:
         if token is None:
             raise ValueError("the door needs a token")
@@ -144,8 +152,11 @@ class _Pages:
 class Served:
     """An application that is up. ``host`` and ``port`` say where."""
 
-    def __init__(self, runner: web.AppRunner, host: str, port: int) -> None:
+    def __init__(
+        self, runner: web.AppRunner, host: str, port: int, patience: Patience | None = None
+    ) -> None:
         self._runner = runner
+        self._patience = patience
         self.host = host
         self.port = port
 
@@ -157,6 +168,8 @@ class Served:
 
     async def close(self) -> None:
         """Let requests under way end, for some seconds, and close."""
+        if self._patience is not None:
+            await self._patience.stop()
         await self._runner.cleanup()
 
 
@@ -191,4 +204,7 @@ async def serve(app: web.Application, host: str, port: int) -> Served:
             "choose a port from 1024 on: http.port",
         ) from None
     bound = runner.addresses[0]
-    return Served(runner, host, int(bound[1]))
+    patience = app.get(_PATIENCE)
+    if patience is not None and runner.server is not None:
+        patience.start(runner.server)
+    return Served(runner, host, int(bound[1]), patience)

@@ -22,6 +22,7 @@ from streams.sources.ingest import Ingest
 from streams.web.app import make_web_app, serve
 from streams.web.health import Health
 from streams.web.intake import Intake
+from streams.web.patience import HEADERS_TIMEOUT_S
 from streams.web.records import Limits
 from streams.web.token import Token
 
@@ -104,16 +105,21 @@ class Served:
 
 @asynccontextmanager
 async def door(
-    folder: Path, limits: Limits | None = None, sink: Any = None, **log_options: Any
+    folder: Path,
+    limits: Limits | None = None,
+    sink: Any = None,
+    headers_timeout_s: float = HEADERS_TIMEOUT_S,
+    **log_options: Any,
 ) -> AsyncIterator[Served]:
     """The door over a new log of 2 token and 2 mention partitions."""
     log = open_embedded_log(folder, partitions=2, mention_partitions=2, **log_options)
     metrics = Metrics("0")
     health = Health(on_lag=metrics.loop_lag)
     intake = Intake(sink or await Ingest.open(log), log, source="http", observer=metrics)
-    served = await serve(
-        make_web_app(intake, metrics, health, Token(TOKEN), limits), "127.0.0.1", 0
+    app = make_web_app(
+        intake, metrics, health, Token(TOKEN), limits, headers_timeout_s=headers_timeout_s
     )
+    served = await serve(app, "127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession() as session:
             yield Served(served.url, served.port, log, metrics, health, session)
