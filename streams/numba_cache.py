@@ -22,6 +22,9 @@ from streams.sources_hash import sources_hash
 
 log = logging.getLogger(__name__)
 
+ROOM_BYTES: Final = 64 << 20
+"""A cache of kernels takes some 10 MiB. Numba fails where it cannot write one: better have none."""
+
 KEEP: Final = 8
 """Folders kept whatever their age: those of the versions used last."""
 UNUSED_S: Final = 86_400.0
@@ -45,9 +48,10 @@ def prepare_numba_cache() -> bool:
             break
     if folder is None:
         log.warning(
-            "no cache folder can be written (tried %s): kernels are compiled at every start; "
-            "set GOLDENDOG_CACHE_DIR to a folder that can be written",
+            "no cache folder can be written (tried %s), or its disk has less than %d MiB free: kernels "
+            "are compiled at every start; set GOLDENDOG_CACHE_DIR to a folder that can be written",
             ", ".join(tried),
+            ROOM_BYTES >> 20,
         )
     _point_numba_at(str(folder) if folder else "")
     if folder is not None:
@@ -85,9 +89,9 @@ def _is_writable(folder: Path) -> bool:
         with tempfile.TemporaryFile(dir=folder):
             pass
         os.utime(folder)  # its age is the time since its last use
+        return shutil.disk_usage(folder).free >= ROOM_BYTES
     except OSError:
         return False
-    return True
 
 
 def _point_numba_at(folder: str) -> None:

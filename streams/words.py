@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from schemas.records import Alert, Reason
 from streams.features import dollars, phrase
+from streams.safe_text import shown
 
 
 def reason(why: Reason) -> str:
@@ -29,7 +30,7 @@ def reasons(alert: Alert, most: int = 3) -> str:
 
 def name_of(alert: Alert) -> str:
     """The symbol, or the beginning of the address where it is not known."""
-    return alert.symbol or alert.token.rpartition(":")[2][:8]
+    return shown(alert.symbol or alert.token.rpartition(":")[2][:8])
 
 
 def facts(alert: Alert) -> str:

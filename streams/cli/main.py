@@ -7,6 +7,7 @@ be used. 130: interrupted. ``GOLDENDOG_DEBUG=1`` shows tracebacks.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -16,10 +17,12 @@ import typer
 
 from schemas.errors import GoldendogError, UserError
 from streams.cli.lazy import Lazy, lazy_group
+from streams.safe_text import shown
 
 FAILED: Final = 1
 MISTAKE: Final = 2
 INTERRUPTED: Final = 130
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 COMMANDS: Final = {
     "demo": Lazy("streams.cli.demo_cmd", "demo", "Play the RedNote wave of January 2025, or write its records."),
@@ -97,6 +100,9 @@ def _complain(error: Exception) -> int:
             message, code = str(error), FAILED
         case OSError() if error.filename is not None and error.strerror:
             message, code = f"{error.strerror}: {_shown(error.filename)}", MISTAKE
+        case OSError() if error.errno in _NO_ROOM:
+            message = f"nothing more can be written: {error.strerror or error}; free some room"
+            code = FAILED
         case OSError():
             message, code = str(error) or type(error).__name__, FAILED
         case _:
@@ -106,7 +112,7 @@ def _complain(error: Exception) -> int:
             )
             code = FAILED
     with contextlib.suppress(OSError):
-        print(f"goldendog: {' '.join(message.split())}", file=sys.stderr)
+        print(f"goldendog: {shown(' '.join(message.split()))}", file=sys.stderr)
     return code
 
 

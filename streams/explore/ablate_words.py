@@ -10,6 +10,7 @@ from typing import Any, Final
 from streams.explore.ablate import Ablation, Moved, Told, Variant
 from streams.explore.worth import Record
 from streams.replay.bar import utc_seconds
+from streams.safe_text import shown
 
 _MOST: Final = 20
 
@@ -82,7 +83,7 @@ def _moves(moved: Sequence[Moved]) -> list[str]:
 
 def _alert(told: Told) -> str:
     at = utc_seconds(told.ts_available_ms)
-    return f"{told.kind} of {told.symbol or told.token}, {at}, {_ahead(told)}"
+    return f"{told.kind} of {shown(told.symbol or told.token)}, {at}, {_ahead(told)}"
 
 
 def _ahead(told: Told) -> str:

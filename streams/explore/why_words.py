@@ -7,13 +7,14 @@ from typing import Final
 from streams.explore.gates import Gate
 from streams.explore.why import Why
 from streams.replay.bar import utc_seconds
+from streams.safe_text import shown
 
 _MOST: Final = 12
 
 
 def in_words(why: Why) -> str:
     """A few lines: what was told, each gate, and what made the score."""
-    name = why.token if why.symbol is None else f"{why.symbol} ({why.token})"
+    name = why.token if why.symbol is None else f"{shown(why.symbol)} ({why.token})"
     episode = f"episode: {_change(why.episode_before, why.episode_after)}{_since(why)}"
     lines = [
         name,

@@ -129,7 +129,10 @@ class Writer(Thread):
             job.done(result, failed)
 
     def _undo(self, exc: Exception) -> StateError:
-        error = StateError(f"the log could not be written: {exc}")
+        error = StateError(
+            f"the log could not be written: {exc}; see that its disk has room and is well: "
+            "what was acknowledged is kept, and the next start goes on from there"
+        )
         error.__cause__ = exc
         try:
             if self._db.in_transaction:

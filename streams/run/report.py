@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from schemas.records import Alert
+from streams.safe_text import shown
 from streams.words import reason
 from streams.worker.alerts import encode_alert
 
@@ -28,7 +29,7 @@ def alert_line(alert: Alert) -> str:
     parts = [
         utc(alert.ts_bar_end_ms),
         f"{alert.kind:<9}",
-        alert.symbol or alert.token,
+        shown(alert.symbol or alert.token),
         f"p={alert.probability:.2f}",
     ]
     if alert.price_usd is not None:
@@ -66,7 +67,7 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """Tell the operator something, on standard error."""
-        sys.stderr.write(f"goldendog: {text}\n")
+        sys.stderr.write(f"goldendog: {shown(text)}\n")
         sys.stderr.flush()
 
     def progress(self, text: Callable[[], str]) -> None:

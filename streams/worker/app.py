@@ -152,6 +152,8 @@ class Worker:
         await self.app.stop()
         if not self.failure.done():
             self.failure.set_result(None)
+        elif not self.failure.cancelled():
+            self.failure.exception()  # known: whoever stops after it has an error of their own
 
     def raise_failure(self) -> None:
         """Raise the worker's first error, if it had one."""

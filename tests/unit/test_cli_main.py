@@ -84,7 +84,7 @@ def _raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
         (BusyError("port 8080 is in use"), 2, "goldendog: port 8080 is in use\n"),
         (StateError("torn\nsnapshot"), 1, "goldendog: torn snapshot\n"),
         (PermissionError(13, "Permission denied", "/root/x"), 2, "Permission denied: /root/x\n"),
-        (OSError(28, "No space left on device"), 1, "No space left on device\n"),
+        (OSError(28, "No space left on device"), 1, "No space left on device; free some room\n"),
         (KeyboardInterrupt(), 130, ""),
         (BrokenPipeError(), 1, ""),
         (ZeroDivisionError("boom"), 1, "a bug in goldendog: ZeroDivisionError: boom; set GOLDENDOG_DEBUG=1"),

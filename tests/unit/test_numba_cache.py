@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -58,6 +59,17 @@ def test_without_a_writable_folder_one_warning_and_no_cache(
     assert not kernels_are_cached()
     (record,) = caplog.records
     assert "set GOLDENDOG_CACHE_DIR" in record.getMessage()
+
+
+def test_on_a_full_disk_there_is_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GOLDENDOG_CACHE_DIR", str(tmp_path))
+    usage = shutil.disk_usage(tmp_path)._replace(free=10 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert not prepare_numba_cache()
+    assert numba.config.CACHE_DIR == ""
+    assert "less than 64 MiB free" in caplog.text
 
 
 def test_xdg_then_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
