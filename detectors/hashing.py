@@ -7,10 +7,10 @@ from typing import Final
 
 from xxhash import xxh64_intdigest
 
-from detectors.resolve.normalise import normalise
+from detectors.resolve.normalise import LINK, normalise
 
 MASK63: Final = (1 << 63) - 1
-_NAMES: Final = re.compile(r"https?://\S+|[@#$]\w+")
+_NAMES: Final = re.compile(r"[@#$]\w+")
 _NOISE: Final = re.compile(r"[\W\d_]+")
 
 
@@ -34,5 +34,5 @@ def text_fingerprint(text: str) -> int:
     >>> text_fingerprint("$MOMO !!!")
     0
     """
-    body = _NOISE.sub(" ", _NAMES.sub(" ", normalise(text))).strip()
+    body = _NOISE.sub(" ", _NAMES.sub(" ", LINK.sub(" ", normalise(text)))).strip()
     return 0 if len(body) < 4 else hash64(body) | 1

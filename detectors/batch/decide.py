@@ -21,7 +21,7 @@ from detectors.batch.seek import (
     seek_addresses,
     seek_cashtags,
 )
-from detectors.batch.unicode import COLON, DOLLAR
+from detectors.batch.unicode import COLON, DOLLAR, SLASH
 from detectors.batch.words import ANY, RANKS
 from detectors.jit import Int64, int64, jit
 from detectors.resolve.context import NEAR_CHARS
@@ -195,18 +195,24 @@ def resolve_rows(
     """Fingerprint texts, and name the tokens of those whose tokens are not ``named`` already.
 
     Lexicon: see ``detectors.batch.words.Words``. Room for one text: its ``copy``, the same with links
-    blanked (``plain``), where words begin in both, what is ``seen`` of it, then what is left for the fingerprint; terms that
+    blanked (``plain``), where words begin in both, what is ``seen`` of it, then what is left for the
+    fingerprint; terms that
     ``hits`` and context words ``near``, tokens ``found``. Written: ``pairs`` of row and token,
     ``unknown`` addresses, rows that are ``unsure``, ``prints`` of the others. Returns how many pairs
     and unknown addresses there are, those before included.
     """
     run, longest = int64(MIN_CHARS), int64(1)
     for row in rows:
-        n, n_begins, has, dollar = fold_row(data, starts[row], ends[row], tables, copy, begins)
+        n, n_begins, has = fold_row(data, starts[row], ends[row], tables, copy, begins)
         if n < 0:
             unsure[row] = 1
             continue
-        prints[row] = print_copy(copy, n, has & COLON != 0, seen)
+        text, there, n_there = copy, begins, n_begins
+        if has & COLON and has & SLASH:
+            blank_links(copy, n, plain)
+            text, there = plain, begins_there
+            n_there = begins_of(plain, n, begins_there)
+        prints[row] = print_copy(text, n, seen)
         if named[row]:
             continue
         before = n_unknown
@@ -219,13 +225,8 @@ def resolve_rows(
             join_same(unknown, before, hits, n_addresses)
         n_tags = n_hits = n_addresses
         if not unlisted and n_addresses != FULL:
-            text, there, n_there = copy, begins, n_begins
-            if has & COLON:
-                blank_links(copy, n, plain)
-                text, there = plain, begins_there
-                n_there = begins_of(plain, n, begins_there)
             if has & DOLLAR:
-                n_tags = seek_cashtags(text, n, dollar, symbols, hits, n_addresses)
+                n_tags = seek_cashtags(text, n, there, n_there, symbols, hits, n_addresses)
             n_hits = n_tags
             if n_tags != FULL:
                 n_hits = seek(text, n, there, n_there, aliases, longest, hits, n_tags)

@@ -16,7 +16,6 @@ from detectors.batch.unicode import (
     BLANK,
     CHAR,
     CLASSES,
-    DOLLAR,
     GONE,
     HIDDEN,
     LIMIT,
@@ -53,15 +52,14 @@ def fold_row(
     tables: NDArray[Any],
     copy: NDArray[Any],
     begins: NDArray[Any],
-) -> tuple[Int64, Int64, Int64, Int64]:
+) -> tuple[Int64, Int64, Int64]:
     """Write the copy of ``data[start:end]``, characters with their bits.
 
-    Write where words may begin, but not right after ``@``, to ``begins``. Returns the copy's length,
-    -1 where a character is not in the tables; how many begin; the bits of all its characters
-    together; and where the first ``$`` is. A copy has at most 18 characters for three bytes.
+    Write where words may begin to ``begins``. Returns the copy's length, -1 where a character is not
+    in the tables; how many begin; and the bits of all its characters together. A copy has at most 18
+    characters for three bytes.
     """
     n = m = bits = last = before = int64(0)
-    dollar = int64(-1)
     blank = int64(1)  # whether what was written last is a space, or nothing
     i = start
     while i < end:
@@ -72,16 +70,15 @@ def fold_row(
             point, size = point_at(data, i)
             i += size
             if point >= LIMIT:
-                return int64(-1), m, bits, dollar
+                return int64(-1), m, bits
         entry = int64(tables[np.uint64(point)])
         if not entry & SPECIAL:
             # Without branches that depend on where words end: those are what a text costs.
             copy[np.uint64(n)] = entry
             bits |= entry
-            dollar = n if entry & DOLLAR and dollar < 0 else dollar
             is_blank = int64(entry & BLANK != 0)
             begins[np.uint64(m)] = n
-            m += (1 - is_blank) & int64(before & entry & WORD == 0) & int64(before != 64)
+            m += (1 - is_blank) & int64(before & entry & WORD == 0)
             before = entry
             n += 1 - (is_blank & blank)
             blank = is_blank
@@ -92,7 +89,7 @@ def fold_row(
             continue
         to = int(tables[SLOW + point])
         if to == UNSURE or 0 < classes & 255 < last:
-            return int64(-1), m, bits, dollar
+            return int64(-1), m, bits
         ends = classes >> 8 & 255
         last = ends if to != GONE else max(last, ends)
         at = stop = int64(0)
@@ -104,10 +101,9 @@ def fold_row(
             entry = int(tables[to]) & ~SPECIAL
             copy[n] = entry
             bits |= entry
-            dollar = n if entry & DOLLAR and dollar < 0 else dollar
             is_blank = int64(entry & BLANK != 0)
             begins[np.uint64(m)] = n
-            m += (1 - is_blank) & int64(before & entry & WORD == 0) & int64(before != 64)
+            m += (1 - is_blank) & int64(before & entry & WORD == 0)
             before = entry
             n += 1 - (is_blank & blank)
             blank = is_blank
@@ -115,7 +111,7 @@ def fold_row(
             if at >= stop:
                 break
             to = int(tables[at])
-    return n - (blank & int(n > 0)), m, bits, dollar
+    return n - (blank & int(n > 0)), m, bits
 
 
 @jit
@@ -156,7 +152,7 @@ def begins_of(text: NDArray[Any], n: Int64, begins: NDArray[Any]) -> Int64:
     for i in range(n):
         entry = int64(text[i])
         begins[np.uint64(m)] = i
-        m += int64(entry & BLANK == 0) & int64(before & entry & WORD == 0) & int64(before != 64)
+        m += int64(entry & BLANK == 0) & int64(before & entry & WORD == 0)
         before = entry
     return m
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.batch.unicode import ALNUM, BLANK, CHAR, LETTER
+from detectors.batch.unicode import ALNUM, CHAR, LETTER
 from detectors.batch.xxh64 import hash_slice
 from detectors.jit import Int64, int64, jit
 
@@ -26,28 +26,10 @@ def _put(body: NDArray[Any], at: Int64, c: Int64) -> Int64:
 
 
 @jit
-def _link_end(copy: NDArray[Any], n: Int64, i: Int64) -> Int64:
-    """End of the link ``https?://`` and one character or more at the h at i; i if there is none.
+def print_copy(copy: NDArray[Any], n: Int64, body: NDArray[Any]) -> Int64:
+    """Fingerprint of a copy of n characters, its links blanked.
 
-    A copy has no white space but the space.
-    """
-    if i + 7 >= n or copy[i + 1] & CHAR != 116 or copy[i + 2] & CHAR != 116:
-        return i
-    j = i + 5 if copy[i + 4] & CHAR == 115 else i + 4
-    if copy[i + 3] & CHAR != 112 or j + 3 >= n or copy[j] & CHAR != 58:
-        return i
-    if copy[j + 1] & CHAR != 47 or copy[j + 2] & CHAR != 47 or copy[j + 3] & BLANK:
-        return i
-    while j < n and not copy[j] & BLANK:
-        j += 1
-    return j
-
-
-@jit
-def print_copy(copy: NDArray[Any], n: Int64, links: bool, body: NDArray[Any]) -> Int64:
-    """Fingerprint of a copy of n characters, with links or not.
-
-    ``body`` is uint8 scratch of 4 bytes a character.
+    ``body`` is uint8 scratch of 3 bytes a character.
     """
     at = chars = first = skip = int64(0)
     letter = 0  # whether the last character was one
@@ -57,11 +39,7 @@ def print_copy(copy: NDArray[Any], n: Int64, links: bool, body: NDArray[Any]) ->
         entry = copy[i]
         c = entry & CHAR
         before, letter = letter, int(entry & LETTER != 0)
-        if links and c == 104:
-            skip = _link_end(copy, n, int64(i))
-            if skip > i:
-                letter = 0
-        elif c == 64 or c == 35 or c == 36:
+        if c == 64 or c == 35 or c == 36:
             skip = int64(i + 1)
             while skip < n and (copy[skip] & ALNUM or copy[skip] & CHAR == 95):
                 skip += 1

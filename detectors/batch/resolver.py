@@ -91,7 +91,7 @@ class BatchResolver:
         out = _Out.room(n)
         scratch = _scratch(int(texts.sizes.max(initial=0)))
         n_out = n_unknown = 0
-        which = np.searchsorted(self._starts, ts_log_ms, side="right") - 1
+        which = self._versions(ts_log_ms)
         bounds: list[tuple[int, int, int]] = []
         for version in np.unique(which).tolist():
             before = n_out
@@ -119,6 +119,14 @@ class BatchResolver:
             order = np.argsort(rows, kind="stable")
             rows, tokens = rows[order], np.concatenate([tokens, more[:, 1]])[order]
         return Found(rows, tokens, out.prints)
+
+    def _versions(self, ts_log_ms: I8) -> I8:
+        """Version of the lexicon in force at each log time; -1 before the first."""
+        ends = np.array([ts_log_ms.min(initial=1 << 62), ts_log_ms.max(initial=0)])
+        low, high = (np.searchsorted(self._starts, ends, side="right") - 1).tolist()
+        if low == high:
+            return np.full(len(ts_log_ms), low)
+        return np.searchsorted(self._starts, ts_log_ms, side="right") - 1
 
     def _arrays(self, version: int) -> Words:
         index = self.plain.index(version)

@@ -22,7 +22,7 @@ from detectors.batch.addresses import (
     look_up,
     may_be_token,
 )
-from detectors.batch.trie import FILTER, NONE, ROOT, pair_of
+from detectors.batch.trie import CHAR_OF, CHILD, CHILDREN, NONE, ROOT, STATE, STATES, VALUE, pair_of
 from detectors.batch.unicode import ALNUM, CHAR, DOLLAR, WORD
 from detectors.batch.words import NOTHING
 from detectors.jit import Int64, int64, jit
@@ -51,9 +51,10 @@ def _splits(text: NDArray[Any], n: Int64, at: Int64) -> bool:
 @jit
 def _step(trie: NDArray[Any], state: Int64, c: Int64) -> Int64:
     """The state behind a character, 0 where there is none."""
-    at, chars = int(trie[0]) + state, int(trie[1])
-    for k in range(int(trie[at]), int(trie[at + 1])):
-        char = int(trie[chars + k])
+    at = STATES + STATE * state
+    first = int64(trie[at + CHILD])
+    for k in range(first, first + trie[at + CHILDREN]):
+        char = int64(trie[STATES + STATE * k + CHAR_OF])
         if char >= c:
             return int64(k) if char == c else int64(0)
     return int64(0)
@@ -75,18 +76,19 @@ def seek(
     All of them, or (``longest`` is 1) those that begin where they do, and lie in no longer one.
     """
     kept = int64(0)
-    values = int(trie[2])
     for begin in range(n_begins):
         i = int64(begins[begin])
+        if i > 0 and text[i - 1] & CHAR == 64:  # an account's name
+            continue
         then = int64(text[i + 1]) & CHAR if i + 1 < n else int64(0)
         c = int64(text[i]) & CHAR
-        if not trie[np.uint64(FILTER + pair_of(c, then))]:
+        if not trie[np.uint64(pair_of(c, then))]:
             continue
         state = int(trie[ROOT + c])
         best, of = int64(0), int64(NONE)
         j = i + 1
         while state > 0:
-            value = int(trie[values + state])
+            value = int(trie[STATES + STATE * state + VALUE])
             if value != NONE and _splits(text, n, j):
                 best, of = j, value
                 if not longest:
@@ -109,17 +111,16 @@ def seek(
 def seek_cashtags(
     text: NDArray[Any],
     n: Int64,
-    start: Int64,
+    begins: NDArray[Any],
+    n_begins: Int64,
     trie: NDArray[Any],
     hits: NDArray[Any],
     found: Int64,
 ) -> Int64:
-    """Append place and sharers of cashtags from ``start`` on; how many hits then, or FULL."""
-    values = int(trie[2])
-    i = start
-    while i + 1 < n:
-        if not text[i] & DOLLAR or not text[i + 1] & ALNUM:
-            i += 1
+    """Append place and sharers of cashtags; how many hits there are then, or FULL."""
+    for begin in range(n_begins):
+        i = int64(begins[begin])
+        if not text[i] & DOLLAR or i + 1 >= n or not text[i + 1] & ALNUM:
             continue
         first, stop = i + 1, i + 2
         while stop < n and stop < first + _CASHTAG_CHARS and text[stop] & ALNUM:
@@ -130,7 +131,7 @@ def seek_cashtags(
             state = int64(0)
         j = first + 1
         while state > 0:
-            value = int(trie[values + state])
+            value = int(trie[STATES + STATE * state + VALUE])
             if value != NONE and _splits(text, n, j):
                 best, of = j, value
             more = j < min(stop, first + MAX_SYMBOL_CHARS)
@@ -141,7 +142,6 @@ def seek_cashtags(
                 return FULL
             hits[found, 0], hits[found, 1], hits[found, 2] = i, best, of
             found += 1
-        i = stop
     return found
 
 

@@ -16,9 +16,10 @@ I4 = NDArray[np.int32]
 
 
 PAIRS: Final = 1 << 14
-FILTER: Final = 3
-ROOT: Final = FILTER + PAIRS
-"""Where in a tree's array the filter and the first states are; before them, where its other parts are."""
+ROOT: Final = PAIRS
+STATES: Final = ROOT + LIMIT
+CHILD, CHILDREN, CHAR_OF, VALUE, STATE = range(5)
+"""Where in a tree's array the first states and all states begin, and what a state's places hold."""
 
 
 @jit
@@ -30,20 +31,19 @@ def pair_of(first: Int64, second: Int64) -> Int64:
 def build_trie(values: Mapping[str, int]) -> I4:
     """A tree of terms, not empty; those with a character from ``LIMIT`` on are left out.
 
-    S states are numbered from 1 by depth, then parent, then character. The array holds, after three
-    places that say where the latter three begin:
+    S states are numbered from 1 by depth, then parent, then character, so that the children of one
+    follow each other. The array holds
 
-    - ``filter``, 1 where some term may begin with a pair of characters, see ``pair_of``;
-    - ``root``, the state behind each first character, 0 for none;
-    - ``child``, the first child of each state, which ends where that of the next state begins;
-    - ``char``, the character that leads to each state;
-    - ``value``, what the term that ends in each state stands for; NONE where none does.
+    - from 0, whether some term may begin with a pair of characters, see ``pair_of``;
+    - from ROOT, the state behind each first character, 0 for none;
+    - from STATES, in STATE places each: a state's first CHILD, how many CHILDREN it has, the
+      character that leads to it (CHAR_OF), and the VALUE of the term that ends there, or NONE.
+      They lie side by side, because a walk costs what it fetches.
 
     >>> trie = build_trie({"ab": 7, "a": 5, "龙": 9})
-    >>> child, char, value = trie[:FILTER].tolist()
-    >>> int(trie[ROOT + ord("a")]), trie[child:char].tolist(), trie[value:].tolist()
-    (1, [1, 3, 4, 4, 4], [-1, 5, 9, 7])
-    >>> pairs = build_trie({"ab": 7})[FILTER:ROOT]
+    >>> int(trie[ROOT + ord("a")]), trie[STATES:].reshape(-1, STATE)[1:].tolist()
+    (1, [[3, 1, 97, 5], [4, 0, 40857, 9], [4, 0, 98, 7]])
+    >>> pairs = build_trie({"ab": 7})[:ROOT]
     >>> int(pairs[pair_of(ord("a"), ord("b"))]), int(pairs.sum())
     (1, 1)
     """
@@ -85,6 +85,7 @@ def build_trie(values: Mapping[str, int]) -> I4:
             pairs[pair_of(ord(term[0]), ord(term[1]))] = 1
         else:
             pairs[:] = 1  # whatever follows
-    parts = (pairs, root, child, chars, np.concatenate(value))
-    places = FILTER + np.cumsum([len(part) for part in parts])[1:-1]
-    return np.concatenate([places.astype(np.int32), *parts])
+    states = np.empty((n, STATE), np.int32)
+    states[:, CHILD], states[:, CHILDREN] = child[:-1], np.diff(child)
+    states[:, CHAR_OF], states[:, VALUE] = chars, np.concatenate(value)
+    return np.concatenate([pairs, root, states.reshape(-1)])

@@ -36,9 +36,10 @@ LETTER: Final = LIMIT * 4
 BLANK: Final = LIMIT * 8
 DOLLAR: Final = LIMIT * 16
 COLON: Final = LIMIT * 32
-SPECIAL: Final = LIMIT * 64
+SLASH: Final = LIMIT * 64
+SPECIAL: Final = LIMIT * 128
 """A character of a copy is a code point, and bits that say what it is: a letter or digit; one that
-joins its neighbours to a word; alphanumeric and no decimal digit; white space; ``$``; ``:``.
+joins its neighbours to a word; alphanumeric and no decimal digit; white space; ``$``; ``:``; ``/``.
 SPECIAL asks for a closer look."""
 SLOW: Final = LIMIT
 CLASSES: Final = 2 * LIMIT
@@ -156,7 +157,7 @@ def _bits(points: list[int], chars: list[str]) -> NDArray[np.int32]:
     mark(LETTER, (c.isalnum() and not c.isdecimal() for c in chars))
     bits[list(_SYLLABLES)] = ALNUM | LETTER
     bits[ord("_")] |= WORD
-    bits[SPACE], bits[ord("$")], bits[ord(":")] = BLANK, DOLLAR, COLON
+    bits[SPACE], bits[ord("$")], bits[ord(":")], bits[ord("/")] = BLANK, DOLLAR, COLON, SLASH
     for low, high in UNSPACED:
         bits[low : high + 1] &= ~WORD
     return bits

@@ -66,6 +66,8 @@ _FOLDS: Final[dict[int, str]] = {
     **dict.fromkeys(_HARAKAT, ""),
 }
 _FOLDED: Final = re.compile(_class_of(_FOLDS) + "+")
+LINK: Final = re.compile(r"[a-z][a-z0-9+.-]{1,15}://[!-~]*")
+"""A link in a matching copy."""
 
 
 def visible(text: str) -> str:

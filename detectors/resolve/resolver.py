@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Final
 
 from detectors.resolve.addresses import find_addresses, may_be_token
 from detectors.resolve.cashtags import find_cashtags
 from detectors.resolve.context import ANYONE, Context
 from detectors.resolve.index import Index, Sharers
 from detectors.resolve.lexicon import Lexicon
-from detectors.resolve.normalise import fold, visible
+from detectors.resolve.normalise import LINK, fold, visible
 from detectors.resolve.terms import Hit, longest
 from schemas.errors import RecordError
 from schemas.records import MAX_TOKENS_PER_MENTION, Mention
 from schemas.tokens import SOLANA_MAINNET, canonical_token, token_of_address
-
-_LINK: Final = re.compile(r"[a-z][a-z0-9+.-]{1,15}://[!-~]*")
 
 
 class Resolver:
@@ -92,7 +89,7 @@ def _tokens_of(text: str, index: Index) -> set[str]:
     tokens, unlisted = _by_address(seen, index, context)
     if unlisted:
         return tokens
-    words = _LINK.sub(_blank, copy) if "://" in copy else copy
+    words = LINK.sub(_blank, copy) if "://" in copy else copy
     addressed = frozenset(tokens)
     for start, end, sharers in _cashtags(words, index):
         if len(sharers) == 1:

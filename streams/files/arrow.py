@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from detectors.batch.strings import Strings
+from detectors.batch.text_table import TextTable
 from streams.files.rows import I8
 
 B1 = NDArray[np.bool_]
@@ -39,6 +40,20 @@ def strings(column: pa.Array) -> Strings:
     return Strings(np.frombuffer(data, np.uint8), bounds[:-1], bounds[1:])
 
 
+def numbers(table: TextTable, column: pa.Array, rows: I8) -> I8:
+    """Numbers of a column's texts at ``rows``, which are not null, int64[N]; elsewhere anything.
+
+    Of a dictionary column, each text is looked up once.
+    """
+    if not pa.types.is_dictionary(column.type):
+        return table.numbers(strings(column), rows)
+    texts = strings(column.dictionary)
+    found = table.numbers(texts, np.arange(len(texts)))
+    codes = column.indices.fill_null(0) if column.null_count else column.indices
+    at = np.asarray(codes.to_numpy(zero_copy_only=False))
+    return found[at] if len(found) else np.zeros(len(column), np.int64)
+
+
 def valid(column: pa.Array) -> B1:
     """Which values are there, bool[N]."""
     if not column.null_count:
@@ -48,7 +63,12 @@ def valid(column: pa.Array) -> B1:
 
 def sizes(column: pa.Array) -> I8:
     """Bytes of each text; 0 where null."""
-    found = strings(column).sizes
+    if pa.types.is_dictionary(column.type):
+        codes = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
+        each = strings(column.dictionary).sizes
+        found = each[codes] if len(each) else np.zeros(len(column), np.int64)
+    else:
+        found = strings(column).sizes
     return np.where(valid(column), found, 0) if column.null_count else found
 
 

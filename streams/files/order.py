@@ -219,7 +219,7 @@ def _parquet_runs(file: RecordFile, spill: Path) -> Iterator[Source]:
         table = table.take(pa.array(np.argsort(ms, kind="stable")))
         return _spilled(table, spill / f"{number}.arrow", str(file.path), _thaw_rows)
 
-    for chunk in read_parquet(file):
+    for chunk in read_parquet(file, repeated=()):  # runs would need one dictionary for all chunks
         held.append(chunk)
         rows += len(chunk.times)
         if rows >= RUN_RECORDS:

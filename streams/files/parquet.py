@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from schemas.errors import InputFileError
 from streams.files.kinds import RecordFile
-from streams.files.parquet_rows import ParquetChunk, log_times, normal
+from streams.files.parquet_rows import REPEATED, ParquetChunk, log_times, normal
 from streams.files.rows import I8
 from streams.files.schema import check_schema
 
@@ -20,8 +20,10 @@ CHUNK_ROWS: Final = 20_000
 _ORDER: Final = ("ts_event_ms", "ts_log_ms")
 
 
-def read_parquet(file: RecordFile, chunk_rows: int = CHUNK_ROWS) -> Iterator[ParquetChunk]:
-    """Chunks of a file's rows, in the file's order.
+def read_parquet(
+    file: RecordFile, chunk_rows: int = CHUNK_ROWS, *, repeated: Sequence[str] = REPEATED
+) -> Iterator[ParquetChunk]:
+    """Chunks of a file's rows, in the file's order, columns of ``repeated`` texts as dictionaries.
 
     Raises InputFileError on a missing or mistyped column, and where the file is damaged.
     """
@@ -29,7 +31,12 @@ def read_parquet(file: RecordFile, chunk_rows: int = CHUNK_ROWS) -> Iterator[Par
         return
     number, before = 0, 0
     with _opened(file) as parquet:
-        columns = check_schema(parquet.schema_arrow, str(file.path))
+        schema = parquet.schema_arrow
+        columns = check_schema(schema, str(file.path))
+    coded = [
+        name for name in repeated if name in columns and schema.field(name).type == pa.string()
+    ]
+    with _opened(file, coded) as parquet:
         for batch in parquet.iter_batches(chunk_rows, columns=columns, use_threads=False):
             if not batch.num_rows:
                 continue
@@ -67,9 +74,11 @@ def read_times(file: RecordFile) -> Iterator[I8]:
 
 
 @contextmanager
-def _opened(file: RecordFile) -> Iterator[pq.ParquetFile]:
+def _opened(file: RecordFile, repeated: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
     try:
-        with pq.ParquetFile(file.path, memory_map=False, pre_buffer=False) as parquet:
+        with pq.ParquetFile(
+            file.path, memory_map=False, pre_buffer=False, read_dictionary=list(repeated)
+        ) as parquet:
             yield parquet
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise InputFileError(

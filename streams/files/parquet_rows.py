@@ -31,7 +31,7 @@ from schemas.errors import RecordError
 from schemas.platforms import platform_number
 from schemas.records import Record
 from schemas.tokens import canonical_token
-from streams.files.arrow import bools, doubles, ints, is_plain, strings, valid
+from streams.files.arrow import bools, doubles, ints, is_plain, numbers, strings, valid
 from streams.files.ndjson import RecordChunk
 from streams.files.numbers import micro_usds, pack_prices
 from streams.files.rows import I8, BadRecord, Decoded
@@ -51,6 +51,8 @@ _OF_TYPE: Final = {
 }  # fmt: skip
 
 
+REPEATED: Final = ("type", "platform", "token", "side")
+"""Columns of few different texts, which may come as dictionaries."""
 _ODD: Final = 255
 _TYPES: Final = TextTable(lambda name: {"mention": MENTION, "tick": TICK}.get(name, _ODD))
 _SIDES: Final = TextTable(lambda side: int(side == "sell"))
@@ -82,7 +84,7 @@ class ParquetChunk:
         flat = (
             bools(batch["record"].is_null()) if batch["record"].null_count < n else np.ones(n, bool)
         )
-        kind = np.where(flat, _TYPES.numbers(strings(batch["type"]), np.flatnonzero(flat)), _ODD)
+        kind = np.where(flat, numbers(_TYPES, batch["type"], np.flatnonzero(flat)), _ODD)
         kind[~valid(batch["type"])] = _ODD
         ok = np.zeros(n, np.bool_)
         ticks, mentions = kind == TICK, kind == MENTION
@@ -168,6 +170,8 @@ def _not_utf8(column: pa.Array) -> B1:
 
 def _normal(name: str, column: pa.Array) -> pa.Array:
     wanted = RECORD_SCHEMA.field(name).type
+    if name in REPEATED and column.type == pa.dictionary(pa.int32(), pa.string()):
+        return column
     plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
     if pa.types.is_timestamp(plain.type):
         return plain.cast(pa.timestamp("ms", plain.type.tz), safe=False).cast(wanted)
@@ -211,15 +215,14 @@ class _Rows:
         aux, who, token, a, b, c = np.zeros((6, n), np.int64)
         texts, named = strings(pa.nulls(n, pa.string())), {}
         if len(ticks):
-            aux[ticks] = _SIDES.numbers(strings(batch["side"]), ticks)[ticks]
+            aux[ticks] = numbers(_SIDES, batch["side"], ticks)[ticks]
             hash_rows(strings(batch["trader_id"]), ticks, who)
-            token = resolver.token_numbers.numbers(strings(batch["token"]), ticks)
+            token = numbers(resolver.token_numbers, batch["token"], ticks)
             a[ticks] = pack_prices(doubles(batch, "price_usd")[ticks])
             b[ticks] = micro_usds(doubles(batch, "value_usd")[ticks])
             c[ticks] = _depths(batch)[ticks]
         if len(mentions):
-            platforms = _PLATFORMS.numbers(strings(batch["platform"]), mentions)
-            aux[mentions] = platforms[mentions]
+            aux[mentions] = numbers(_PLATFORMS, batch["platform"], mentions)[mentions]
             hash_rows(strings(batch["author_id"]), mentions, who)
             b[mentions] = ints(batch, "reach", 0)[mentions]
             texts, named = _texts(batch), _named(batch, mentions)

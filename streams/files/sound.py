@@ -21,7 +21,7 @@ from schemas.decode import (
 from schemas.errors import RecordError
 from schemas.records import MAX_ID_CHARS, MAX_TOKENS_PER_MENTION
 from schemas.tokens import canonical_token
-from streams.files.arrow import B1, doubles, ints, is_plain, sizes, strings, valid
+from streams.files.arrow import B1, doubles, ints, is_plain, numbers, sizes, valid
 from streams.files.rows import I8
 
 SAFE_TEXT_BYTES: Final = 8_000
@@ -97,7 +97,7 @@ def _sound(batch: pa.RecordBatch, *texts: str) -> B1:
 
 
 def _are(table: TextTable, column: pa.Array, rows: I8) -> B1:
-    return valid(column) & (table.numbers(strings(column), rows) > 0)
+    return valid(column) & (numbers(table, column, rows) > 0)
 
 
 def _canonical(text: str) -> str | None:

@@ -57,6 +57,28 @@ def test_a_place_before_an_address_says_that_it_is_no_tokens() -> None:
     ]
 
 
+def test_several_tokens_share_words_and_addresses() -> None:
+    other, third = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi", MINT
+    found = named([f"{other} {third} {third} {other}"])
+    assert [len(each) for each in found] == [2]
+    coins = [
+        {"token": TOKENS[0], "symbol": "TWIN", "liquidity_class": "low"},
+        {"token": TOKENS[1], "symbol": "TWIN", "liquidity_class": "medium"},
+        {"token": TOKENS[2], "symbol": "TWIN", "liquidity_class": "medium", "context": ["left"]},
+    ]
+    lexicon = Lexicon.parse(
+        json.dumps({"versions": [{"version": 1, "effective_log_ms": 0, "tokens": coins}]})
+    )
+    address = TOKENS[1].rpartition(":")[2]
+    assert named(["$TWIN", "$TWIN left", f"$TWIN left {address}"], lexicon) == [
+        set(),
+        {TOKENS[2]},
+        {TOKENS[1]},
+    ]
+    by_rank = sorted(range(3), key=lambda k: TOKENS[k])  # ids decide the order, not the ranks
+    assert {coins[k]["liquidity_class"] for k in by_rank[:2]} == {"medium"}
+
+
 def test_links_in_part_are_text() -> None:
     for text in (
         "htt",
@@ -78,14 +100,14 @@ def test_a_full_room_leaves_the_text_to_the_plain_way() -> None:
     lexicon = Lexicon.parse(
         json.dumps({"versions": [{"version": 1, "effective_log_ms": 0, "tokens": crowd}]})
     )
-    assert named(["$TWIN " + "ape " * 3_000], lexicon) == [set()]
+    assert named(["$TWIN " + "ape " * 3_000, "$TWIN" + " coin" * 2_000], lexicon) == [set(), set()]
     text = np.array([ord(c) for c in "$ab $ab"], np.int32)
     entries = tables()[text]
     begins, no_room = np.array([0, 1, 4, 5], np.int32), np.empty((0, 3), np.int32)
     trie = build_trie({"ab": 1})
     for longest in (0, 1):
         assert seek(entries, 7, begins, 4, trie, longest, no_room, 0) == FULL
-    assert seek_cashtags(entries, 7, 0, trie, no_room, 0) == FULL
+    assert seek_cashtags(entries, 7, begins, 4, trie, no_room, 0) == FULL
     seen = np.frombuffer(MINT.encode(), np.uint8).copy()
     known = words_of(Index(())).addresses
     limbs = np.empty(9, np.int64)
@@ -166,6 +188,7 @@ def test_part_of_scanned_records() -> None:
     raws = [encode_record(r) for r in (Mention("m", T0, "x", "ann", "$MOMO"), tick)]
     part = scan_records([b"{}", *raws, b"{}"]).part(1, 3)
     assert part.plain.all() and part.kind.tolist() == [0, 1]
+    assert not scan_records([b'{"id":"m', b'{"id']).plain.any()
     line = raws[1]
     for change in (
         (b'"trader_id":"w"', b'"trader_id":""'),
@@ -177,6 +200,10 @@ def test_part_of_scanned_records() -> None:
         (b',"side"', b',"text":"","side"'),
         (b'"id":"t"', b'"id":"t","ts_log_ms":17'),
         (b'"id":"t"', b'"id":"t","order":4700000000000000000'),
+        (b'"price_usd":0.5', b'"price_usd":0.' + b"0" * 290 + b"5"),
+        (b'"price_usd":0.5', b'"price_usd":"0.5"' + b" " * 3 + b"x"),
+        (b'"price_usd":0.5', b'"price_usd":"0.5'),
+        (b'"value_usd":10', b'"value_usd":-5'),
     ):
         assert change[0] in line
         assert not scan_records([line.replace(*change)]).plain.any(), change
@@ -208,4 +235,4 @@ def test_too_little_text_has_no_fingerprint() -> None:
     with np.errstate(over="ignore"):
         for text in ("", "abc", "a b", "abc 1", "1 abcd", "abcd", "abc d!"):
             entries = tables()[np.array([ord(c) for c in text], np.int64)].astype(np.int32)
-            assert print_copy(entries, len(text), False, body) == text_fingerprint(text)
+            assert print_copy(entries, len(text), body) == text_fingerprint(text)
