@@ -2,7 +2,8 @@
 
 - files: record Parquet of the public wire (string ids and authors, posts' texts) to the files of
   ``goldendog replay``, on a lexicon of every coin;
-- public wire: JSON bytes, decoded, hashed, resolved and pushed in batches of 500;
+- public wire: JSON bytes as topics hold them, posts and ticks in batches of 500 each, decoded,
+  hashed, resolved and pushed;
 - internal wire: what the detector reads live, batches of 500 resolved mentions and of 500 ticks as
   JSON, decoded and pushed.
 
@@ -48,8 +49,10 @@ LINES: Final = 400_000
 TOKENS: Final = 2_000
 BATCH: Final = 500
 RUNS: Final = 3
-Message = tuple[int, str, bytes | list[bytes]]
-"""Log time reached, input, and what is read: a resolved batch, or ticks as JSON."""
+PLACES: Final = [""] * BATCH
+Message = tuple[int, str, int, Any]
+"""Log time reached, input, a number, and what is read: a resolved batch, or records as JSON with the
+log times that the topic gives them."""
 
 
 def best(what: Callable[[], Any]) -> float:
@@ -62,39 +65,44 @@ def best(what: Callable[[], Any]) -> float:
     return min(seconds)
 
 
-def push_public(lines: Sequence[bytes], resolver: BatchResolver) -> Engine:
-    """Decode, resolve and push JSON records."""
-    engine = new_engine()
-    for start in range(0, len(lines), BATCH):
-        batch = [(i, raw, len(raw)) for i, raw in enumerate(lines[start : start + BATCH])]
-        columns, seen = gather([decode_lines(batch, "bench", 0)], resolver)
-        engine.push("log", columns, start + len(batch) - 1, seen.through_ms)
-    return engine
-
-
-def push_internal(messages: Sequence[Message], resolver: BatchResolver) -> Engine:
-    """Decode and push resolved batches, and ticks as JSON."""
+def push(messages: Sequence[Message], resolver: BatchResolver) -> Engine:
+    """Decode and push batches: JSON of one topic, or resolved posts."""
     engine = Engine(
         EngineSettings(), load_default_model(), [MENTIONS, TICKS], fingerprint="benchmark"
     )
-    for offset, (log_ms, name, value) in enumerate(messages):
+    for offset, (log_ms, name, _, value) in enumerate(messages):
         if isinstance(value, bytes):
             columns: Columns | None = unpack_batch(decode_batch(value), -1)
         else:
-            chunk = decode_values(value, "tick", np.full(len(value), log_ms), [""] * len(value))
+            kind = "mention" if name == MENTIONS else "tick"
+            raws, times = value
+            chunk = decode_values(raws, kind, times, PLACES)
             columns, _ = gather([chunk], resolver)
         engine.push(name, columns, offset, log_ms)
     return engine
 
 
-def messages_of(lines: Sequence[bytes], resolver: BatchResolver) -> list[Message]:
-    """What the detector would read live of these records, by log time."""
+def public(lines: Sequence[bytes]) -> list[Message]:
+    """Batches of posts and of ticks as JSON, by log time."""
     found: list[Message] = []
-    posts = [line for line in lines if b'"type":"mention"' in line]
-    fills = [line for line in lines if b'"type":"tick"' in line]
-    for batch in _batches(posts):
-        lined = [(i, raw, len(raw)) for i, raw in enumerate(batch)]
-        columns, seen = gather([decode_lines(lined, "bench", 0)], resolver)
+    for name, kind in ((MENTIONS, b'"type":"mention"'), (TICKS, b'"type":"tick"')):
+        of_kind = [line for line in lines if kind in line]
+        for i, raws in enumerate(_batches(of_kind)):
+            times = np.array([json.loads(raw)["ts_log_ms"] for raw in raws])
+            found.append((int(times[-1]), name, i, (raws, times)))
+    return sorted(found, key=lambda message: message[:3])
+
+
+def internal(messages: Sequence[Message], resolver: BatchResolver) -> list[Message]:
+    """The same with posts resolved, as the detector reads them live."""
+    found: list[Message] = []
+    for log_ms, name, i, value in messages:
+        if name == TICKS:
+            found.append((log_ms, name, i, value))
+            continue
+        raws, times = value
+        chunk = decode_values(raws, "mention", times, PLACES)
+        columns, _ = gather([chunk], resolver)
         assert columns is not None
         packed = pack_columns(
             columns,
@@ -103,13 +111,12 @@ def messages_of(lines: Sequence[bytes], resolver: BatchResolver) -> list[Message
             partition=0,
             from_offset=0,
             through_offset=len(columns),
-            through_log_ms=seen.through_ms,
+            through_log_ms=log_ms,
             log_start_ms=None,
             lexicon="",
         )
-        found.append((seen.through_ms, MENTIONS, packed))
-    found += [(json.loads(batch[-1])["ts_log_ms"], TICKS, batch) for batch in _batches(fills)]
-    return sorted(found, key=lambda message: message[:2])
+        found.append((log_ms, name, i, packed))
+    return found
 
 
 def _batches(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
@@ -134,13 +141,14 @@ def measure(shrink: int, folder: Path) -> dict[str, Any]:
         ).summary
 
     resolver = BatchResolver(lexicon)
-    push_public(lines[:5_000], resolver)  # load the compiled kernels
-    messages = messages_of(lines, resolver)
-    push_internal(messages[:4], resolver)
+    as_json = public(lines)
+    resolved = internal(as_json, resolver)
+    push(as_json[:20], resolver)  # load the compiled kernels
+    push(resolved[:20], resolver)
     summary = run(path, "out")
     from_files = best(lambda: run(path, "out"))
-    public = best(lambda: push_public(lines, resolver))
-    internal = best(lambda: push_internal(messages, resolver))
+    from_json = best(lambda: push(as_json, resolver))
+    from_resolved = best(lambda: push(resolved, resolver))
     columns, _ = gather(
         [decode_lines([(i, raw, len(raw)) for i, raw in enumerate(lines)], "bench", 0)],
         resolver,
@@ -154,8 +162,8 @@ def measure(shrink: int, folder: Path) -> dict[str, Any]:
         "resolved_share": summary["records"]["mentions"]
         / (summary["records"]["mentions"] + summary["records"]["mentions_unresolved"]),
         "files_records_per_cpu_s": n / from_files,
-        "json_public_records_per_cpu_s": len(lines) / public,
-        "json_internal_records_per_cpu_s": len(lines) / internal,
+        "json_public_records_per_cpu_s": len(lines) / from_json,
+        "json_internal_records_per_cpu_s": len(lines) / from_resolved,
         "engine_alone_batches_of_500_per_cpu_s": len(columns)
         / best(lambda: play(new_engine(), columns, BATCH)),
         "engine_alone_batches_of_20000_per_cpu_s": len(columns)
