@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,7 +16,9 @@ from detectors.seen import Seen
 from detectors.slots import RESERVED, Slots
 from schemas.errors import StateError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+PART_BYTES: Final = 1 << 30
+"""State is written in parts of at most so much: one string of msgpack ends at 4 GiB."""
 
 
 class _Snapshot(msgspec.Struct, array_like=True):
@@ -25,12 +28,12 @@ class _Snapshot(msgspec.Struct, array_like=True):
     next_bar: int
     progress: dict[str, tuple[int, int | None, int | None]]
     tokens: list[str]
-    state: bytes
     pend_token: bytes
     pend: bytes
     ids: list[str | None]
     seen: bytes
     seen_limit: int
+    state: list[memoryview]  # last, so that it is joined on without going through the encoder
 
 
 class Parts(msgspec.Struct):
@@ -45,6 +48,8 @@ class Parts(msgspec.Struct):
 
 
 _DECODER: Final = msgspec.msgpack.Decoder(_Snapshot)
+_ARRAY32: Final = 0xDD
+_BIN32: Final = 0xC6
 
 
 def pack_snapshot(
@@ -62,7 +67,7 @@ def pack_snapshot(
     rows = np.array([slot for _, slot in live], np.int64)
     place = np.zeros(max(slots.used, 1), np.int32)
     place[rows] = np.arange(len(rows))
-    return msgspec.msgpack.encode(
+    head = msgspec.msgpack.encode(
         _Snapshot(
             FORMAT,
             LAYOUT_HASH,
@@ -70,14 +75,29 @@ def pack_snapshot(
             next_bar,
             progress.state(),
             [token for token, _ in live],
-            slots.state[rows].tobytes(),
             place[pend["slot"]].tobytes(),
             pend.tobytes(),
             list(ids),
             seen.entries(next_bar),
             seen.limit_bars,
+            [],
         )
     )
+    return _with_state(head, slots.state, rows.tolist())
+
+
+def _with_state(head: bytes, state: NDArray[np.void], rows: Sequence[int]) -> bytes:
+    """Put the state of some slots where ``head`` ends in an empty array; each byte is copied once."""
+    size = STATE.itemsize
+    view = state.view(np.uint8).data
+    part = max(PART_BYTES // size, 1)
+    starts = range(0, len(rows), part)
+    pieces: list[bytes | memoryview] = [head[:-1], struct.pack(">BI", _ARRAY32, len(starts))]
+    for start in starts:
+        slots = rows[start : start + part]
+        pieces.append(struct.pack(">BI", _BIN32, len(slots) * size))
+        pieces += [view[slot * size : (slot + 1) * size] for slot in slots]
+    return b"".join(pieces)
 
 
 def unpack_snapshot(blob: bytes, fingerprint: str, inputs: Sequence[str]) -> Parts:
@@ -106,7 +126,14 @@ def unpack_snapshot(blob: bytes, fingerprint: str, inputs: Sequence[str]) -> Par
 def _parts(snap: _Snapshot, inputs: Sequence[str]) -> Parts:
     slots = Slots(max(len(snap.tokens), RESERVED))
     slots.of(snap.tokens, np.arange(len(snap.tokens)))
-    slots.state[: len(snap.tokens)] = np.frombuffer(snap.state, STATE)
+    # as bytes: numpy copies records field by field
+    flat, at = slots.state.view(np.uint8), 0
+    for part in snap.state:
+        flat[at : at + len(part)] = np.frombuffer(part, np.uint8)
+        at += len(part)
+    if at != len(snap.tokens) * STATE.itemsize:
+        msg = f"{len(snap.tokens)} tokens, {at} bytes of state"
+        raise ValueError(msg)
     pend = np.frombuffer(snap.pend, REC).copy()
     pend["slot"] = np.frombuffer(snap.pend_token, np.int32)
     seen = Seen(snap.seen_limit)

@@ -9,11 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from detectors import snapshot
 from detectors.columns import ARRAYS, columns_of_mentions
 from detectors.engine import Engine
 from detectors.kernels import intake
 from detectors.kernels.ids import empty_table, is_new
-from detectors.layout import REC
+from detectors.layout import REC, STATE
 from detectors.model import blank_model
 from detectors.progress import Progress
 from detectors.seen import SMALLEST, Seen
@@ -56,6 +57,23 @@ def test_a_snapshot_is_taken_over_by_an_equal_engine() -> None:
     assert other.inputs == INPUTS
 
 
+def test_a_snapshot_may_have_its_state_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = warm()
+    bench.crowd(14, token=TOKENS[1])
+    bench.crowd(14, token=TOKENS[2])
+    bench.run(20)
+    whole = bench.engine.snapshot()
+    monkeypatch.setattr(snapshot, "PART_BYTES", 2 * STATE.itemsize)
+    blob = bench.engine.snapshot()
+    state = msgspec.msgpack.decode(blob)[11]
+    assert [len(part) for part in state] == [2 * STATE.itemsize, STATE.itemsize]
+    assert msgspec.msgpack.decode(whole)[11] == [b"".join(state)]
+    other = bench.new_engine()
+    other.restore(blob)
+    assert msgspec.msgpack.decode(other.snapshot())[11] == state
+    assert other.universe() == bench.engine.universe()
+
+
 def test_a_snapshot_of_other_settings_is_refused_unless_wanted() -> None:
     bench = warm()
     blob = bench.engine.snapshot()
@@ -73,10 +91,12 @@ def test_a_snapshot_of_other_settings_is_refused_unless_wanted() -> None:
         (lambda blob: b"", "cannot be read"),
         (lambda blob: b"\x00" * 50, "cannot be read"),
         (lambda blob: blob[: len(blob) // 2], "cannot be read"),
-        (lambda blob: edited(blob, 0, 2), "another layout"),
+        (lambda blob: edited(blob, 0, 1), "another layout"),
         (lambda blob: edited(blob, 1, b"?" * 32), "another layout"),
-        (lambda blob: edited(blob, 6, b"short"), "is torn"),
-        (lambda blob: edited(blob, 8, b"short"), "is torn"),
+        (lambda blob: edited(blob, 7, b"short"), "is torn"),
+        (lambda blob: edited(blob, 9, b"short"), "is torn"),
+        (lambda blob: edited(blob, 11, []), "is torn"),
+        (lambda blob: edited(blob, 11, [b"short"]), "is torn"),
         (lambda blob: edited(blob, 4, {"m": (1, 2, 3)}), "snapshot has inputs"),
     ],
 )
