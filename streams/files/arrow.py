@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -19,14 +21,25 @@ def ints(batch: pa.RecordBatch, name: str, default: int) -> I8:
     if name not in batch.schema.names:
         return np.full(batch.num_rows, default, np.int64)
     column = batch[name]
-    if column.null_count:
-        column = column.fill_null(default)
-    return np.asarray(column.to_numpy(zero_copy_only=False), np.int64)
+    if column.type != pa.int64() or column.null_count == len(column):
+        return np.asarray(column.fill_null(default).to_numpy(zero_copy_only=False), np.int64)
+    values = _buffer(column, np.dtype(np.int64))
+    return np.where(valid(column), values, default) if column.null_count else values
 
 
 def doubles(batch: pa.RecordBatch, name: str) -> NDArray[np.float64]:
     """A column of doubles; null is NaN, which no check lets pass."""
-    return np.asarray(batch[name].to_numpy(zero_copy_only=False), np.float64)
+    column = batch[name]
+    if column.type != pa.float64() or column.null_count == len(column):
+        return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
+    values = _buffer(column, np.dtype(np.float64))
+    return np.where(valid(column), values, np.nan) if column.null_count else values
+
+
+def _buffer(column: pa.Array, kind: np.dtype[Any]) -> NDArray[Any]:
+    """A column's values as they lie in memory: anything may stand where it is null."""
+    data = column.buffers()[1]
+    return np.frombuffer(data, kind, len(column), column.offset * kind.itemsize)
 
 
 def strings(column: pa.Array) -> Strings:
@@ -49,24 +62,34 @@ def numbers(table: TextTable, column: pa.Array, rows: I8) -> I8:
         return table.numbers(strings(column), rows)
     texts = strings(column.dictionary)
     found = table.numbers(texts, np.arange(len(texts)))
-    codes = column.indices.fill_null(0) if column.null_count else column.indices
-    at = np.asarray(codes.to_numpy(zero_copy_only=False))
-    return found[at] if len(found) else np.zeros(len(column), np.int64)
+    return found[_codes(column)] if len(found) else np.zeros(len(column), np.int64)
+
+
+def _codes(column: pa.Array) -> NDArray[np.int32]:
+    """Places in a dictionary column's dictionary, 0 where null."""
+    codes = column.indices
+    if not column.null_count:
+        return _buffer(codes, np.dtype(np.int32))
+    return np.where(valid(codes), _buffer(codes, np.dtype(np.int32)), 0)
 
 
 def valid(column: pa.Array) -> B1:
     """Which values are there, bool[N]."""
     if not column.null_count:
         return np.ones(len(column), np.bool_)
-    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), np.bool_)
+    bits = column.buffers()[0]
+    if bits is None:  # a column of type null
+        return np.zeros(len(column), np.bool_)
+    first, rest = divmod(column.offset, 8)
+    packed = np.frombuffer(bits, np.uint8, (rest + len(column) + 7) // 8, first)
+    return np.unpackbits(packed, bitorder="little")[rest : rest + len(column)].view(np.bool_)
 
 
 def sizes(column: pa.Array) -> I8:
     """Bytes of each text; 0 where null."""
     if pa.types.is_dictionary(column.type):
-        codes = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
         each = strings(column.dictionary).sizes
-        found = each[codes] if len(each) else np.zeros(len(column), np.int64)
+        found = each[_codes(column)] if len(each) else np.zeros(len(column), np.int64)
     else:
         found = strings(column).sizes
     return np.where(valid(column), found, 0) if column.null_count else found
