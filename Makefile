@@ -74,8 +74,8 @@ golden: setup-dev ## write the golden alerts anew, after a change that moves the
 docs: setup-dev ## write docs/reference and the README's sample alert anew, from code
 	@$(PY) -m tests.helpers.reference
 
-bench: setup-dev ## measure the engine on this machine
-	@$(PY) -m benchmarks.engine $(ARGS)
+bench: setup-dev ## measure the engine beside its peers on this machine (docs/benchmarks.md)
+	@$(PY) -m benchmarks $(ARGS)
 
 lock: ## resolve the dependencies anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

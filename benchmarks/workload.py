@@ -18,11 +18,16 @@ PUMPS_PER_HOUR: Final = 12.5
 PLATFORM_SHARES: Final = (0.4, 0.2, 0.12, 0.1, 0.08, 0.05, 0.03, 0.02)
 
 
-def workload(n: int, n_tokens: int, hours: float = 24.0, seed: int = 7) -> Columns:
+def workload(
+    n: int, n_tokens: int, hours: float = 24.0, seed: int = 7, newborn: int = 0
+) -> Columns:
     """Make ``n`` records over ``hours``, in order of log time; 70 % mentions, a tenth in pumps.
 
     Tokens are busy by Zipf's law (exponent 1.1). Half the records reach the log up to two seconds
     after they happened, so that about a third of them are out of order.
+
+    With ``newborn``, so many of the tokens first appear at times spread evenly over the log, the
+    others within its first twenty-fourth; every token trades at least once.
     """
     rng = np.random.default_rng(seed)
     span_ms = int(hours * HOUR_MS)
@@ -40,6 +45,10 @@ def workload(n: int, n_tokens: int, hours: float = 24.0, seed: int = 7) -> Colum
     ts[pumped] = pump_at[which] + into
 
     tick = rng.random(n) >= 0.7
+    if newborn:
+        tick[:n_tokens] = True
+        token[:n_tokens] = np.arange(n_tokens)
+        ts = _born(token, ts, n_tokens, newborn, span_ms)
     crowd = np.where(pumped, 400, 60)
     who = (rng.random(n) ** 2 * crowd).astype(np.int64) + token.astype(np.int64) * 1_000 + tick
     copied = rng.random(n) < 0.25
@@ -68,6 +77,21 @@ def workload(n: int, n_tokens: int, hours: float = 24.0, seed: int = 7) -> Colum
         c=np.where(tick, 20_000_000_000 * (1 + token.astype(np.int64) % 50), 0),
     )
     return columns.take(np.argsort(log, kind="stable"))
+
+
+def _born(
+    token: NDArray[np.int32], ts: NDArray[np.int64], n_tokens: int, newborn: int, span_ms: int
+) -> NDArray[np.int64]:
+    """Times after their token's birth, records being as dense as before; row i is the first of i."""
+    rng = np.random.default_rng(newborn)
+    birth = np.zeros(n_tokens, np.int64)
+    born = np.zeros(n_tokens, np.bool_)
+    born[rng.permutation(n_tokens)[:newborn]] = True
+    birth[born] = rng.permutation(newborn) * span_ms // newborn
+    first = np.where(born, 0, rng.integers(0, span_ms // 24, n_tokens))
+    out = birth[token] + ts * (span_ms - birth[token]) // span_ms
+    out[:n_tokens] = birth + first
+    return out
 
 
 def _mixed(number: NDArray[np.int64]) -> NDArray[np.int64]:
