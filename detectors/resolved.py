@@ -80,7 +80,7 @@ def decode_batch(raw: bytes) -> ResolvedBatch:
     """Decode a message of the resolved topic; StateError where it is none of ours."""
     try:
         batch = _DECODER.decode(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         msg = f"not a resolved batch: {error}"
         raise StateError(msg) from None
     if batch.schema_version != SCHEMA_VERSION:

@@ -115,7 +115,7 @@ def read_alerts(folder: Path) -> list[Alert]:
         ) from None
     except OSError as error:
         raise InputFileError(f"{path} cannot be read: {error.strerror}") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputFileError(f"{path} is damaged: {error}", "replay again") from None
 
 

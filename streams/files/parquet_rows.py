@@ -220,7 +220,7 @@ class _Rows:
             token = numbers(resolver.token_numbers, batch["token"], ticks)
             a[ticks] = pack_prices(doubles(batch, "price_usd")[ticks])
             b[ticks] = micro_usds(doubles(batch, "value_usd")[ticks])
-            c[ticks] = _depths(batch)[ticks]
+            c[ticks] = _depths(batch, ticks)
         if len(mentions):
             aux[mentions] = numbers(_PLATFORMS, batch["platform"], mentions)[mentions]
             hash_rows(strings(batch["author_id"]), mentions, who)
@@ -246,11 +246,12 @@ class _Rows:
         )
 
 
-def _depths(batch: pa.RecordBatch) -> I8:
+def _depths(batch: pa.RecordBatch, ticks: I8) -> I8:
+    """Liquidity of sound ticks; what bad rows hold may not even fit."""
     if "liquidity_usd" not in batch.schema.names:
-        return np.full(batch.num_rows, UNKNOWN, np.int64)
-    known = valid(batch["liquidity_usd"])
-    depth = np.where(known, doubles(batch, "liquidity_usd"), 0.0)
+        return np.full(len(ticks), UNKNOWN, np.int64)
+    known = valid(batch["liquidity_usd"])[ticks]
+    depth = np.where(known, doubles(batch, "liquidity_usd")[ticks], 0.0)
     return np.where(known, micro_usds(depth), UNKNOWN)
 
 

@@ -82,7 +82,7 @@ def _summary(folder: Path) -> dict[str, Any]:
         summary = msgspec.json.decode((folder / SUMMARY).read_bytes(), type=dict[str, Any])
         if (folder / ALERTS).is_file():
             return summary
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         pass
     raise InputFileError(
         f"{folder} is no output of a replay", "name a folder that `goldendog replay --out` wrote"
@@ -117,7 +117,7 @@ def _alert(line: bytes | None, path: Path, number: int) -> dict[str, Any] | None
     try:
         alert = msgspec.json.decode(line, type=dict[str, Any])
         _key(alert)
-    except (msgspec.DecodeError, KeyError):
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
         raise InputFileError(
             f"{path}:{number} is no alert", "replay again: the file was changed or cut"
         ) from None

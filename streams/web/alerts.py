@@ -117,7 +117,7 @@ def _found(records: Sequence[LogRecord]) -> list[_Found]:
     found: list[_Found] = []
     for record in records:
         raw = record.value or b""
-        with suppress(msgspec.DecodeError):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
             alert = _DECODER.decode(raw)
             found.append(((alert.ts_bar_end_ms, alert.token, alert.sequence), raw))
     return found

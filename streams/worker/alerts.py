@@ -28,7 +28,7 @@ def decode_alert(raw: bytes) -> Alert:
     """Undo ``encode_alert``; StateError where it is no alert."""
     try:
         return _DECODER.decode(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         msg = f"not an alert: {error}"
         raise StateError(msg) from None
 

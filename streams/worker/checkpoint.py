@@ -9,6 +9,7 @@ tombstoned after a later one is whole.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from asyncio import to_thread
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ FORMAT: Final = 1
 KEPT: Final = 2
 _READ_LIMIT: Final = 64
 _MANIFEST: Final = "manifest"
+_NUMBER: Final = re.compile(r"[0-9]{1,18}(?![0-9])")
 _ZSTD_LEVEL: Final = 3
 _MAX_STATE_BYTES: Final = 16 << 30
 
@@ -208,7 +210,7 @@ def _strike(book: _Book, name: str, piece: str) -> None:
 
 def _names(key: bytes | None) -> tuple[str, str, str]:
     parts = (key or b"").decode(errors="replace").split("/")
-    if len(parts) != 3 or not parts[1].split("-")[0].isdigit():
+    if len(parts) != 3 or _NUMBER.match(parts[1]) is None:
         return "", "", ""
     return parts[0], parts[1], parts[2]
 
@@ -216,7 +218,7 @@ def _names(key: bytes | None) -> tuple[str, str, str]:
 def _manifest_of(raw: bytes, partition: int, name: str) -> Manifest | None:
     try:
         manifest = _DECODER.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     fits = (manifest.partition, manifest.checkpoint) == (partition, name)
     return manifest if fits and manifest.format == FORMAT else None

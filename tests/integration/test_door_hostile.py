@@ -175,7 +175,7 @@ async def _send(d: Served, body: bytes, encoding: str) -> tuple[int, dict[str, A
     st.sampled_from(sorted(PACKERS)),
     st.none() | st.integers(0, 400),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_body_gets_an_answer_and_its_good_records_are_kept(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], encoding: str, cut: int | None
 ) -> None:
