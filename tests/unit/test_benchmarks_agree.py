@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 import pytest
@@ -81,8 +79,7 @@ def test_a_report_has_its_declared_keys_and_fits_the_screen() -> None:
 
 
 def test_quick_is_as_dense_as_the_whole() -> None:
-    assert QUICK.day / QUICK.hours == FULL.day / FULL.hours
-    assert QUICK.busy / QUICK.hours == FULL.busy / FULL.hours
+    assert QUICK.day / QUICK.hours == pytest.approx(FULL.day / FULL.hours)
+    assert QUICK.busy / QUICK.hours == pytest.approx(FULL.busy / FULL.hours)
     assert FULL.day / FULL.many == QUICK.day / QUICK.many
-    assert replace(QUICK) == QUICK
     assert PARTS == ("start", "agreement", "engine", "tokens", "files", "sweep")
