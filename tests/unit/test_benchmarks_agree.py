@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -76,6 +81,22 @@ def test_a_report_has_its_declared_keys_and_fits_the_screen() -> None:
     assert max(map(len, told)) <= 90
     assert sum("M records/s" in line for line in told) == 5 + 3 + 2
     assert any("50 live tokens" in line for line in told)
+
+
+def test_the_command_prints_json_of_the_parts_asked_for() -> None:
+    asked = ["--quick", "--json", "--only", "agreement"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *asked],
+        cwd=Path(__file__).parents[2],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    report = json.loads(ran.stdout)
+    assert list(report) == ["machine", "sizes", "agreement"]
+    assert report["sizes"]["day"] == QUICK.day
+    assert set(report["agreement"]) == {"bars", "known", "unmatched", "polars", "python"}
+    assert report["agreement"]["known"] > 50_000
 
 
 def test_quick_is_as_dense_as_the_whole() -> None:
