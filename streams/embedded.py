@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import structlog
+
 from detectors.engine import ScoreMode, ScoreRows
 from detectors.model import Model
 from detectors.resolve.lexicon import Lexicon
@@ -45,7 +47,10 @@ from streams.worker.tally import Tally
 
 T = TypeVar("T")
 EMPTY_LEXICON: Final = b'{"versions":[{"version":1,"effective_log_ms":0,"tokens":[]}]}'
+WHOLE_LOG: Final = "log"
+"""What a count of the whole log, and not of one topic, goes by."""
 _POLL_S: Final = 0.02
+_log = structlog.get_logger("goldendog.embedded")
 
 OnAlert = Callable[[Alert], None]
 """Called for each alert, in this process's event loop, when it has been written."""
@@ -255,7 +260,11 @@ async def run_embedded(
         ingest = await Ingest.open(log)
         worker = embedded_worker(log, crew)
         run = EmbeddedRun(log, ingest, worker)
-        beats = Heartbeats(lambda beat: ingest.append([beat]), clock_ms=options.clock_ms)
+        beats = Heartbeats(
+            lambda beat: ingest.append([beat]),
+            clock_ms=options.clock_ms,
+            on_fall=lambda ms: _clock_fell(crew.tally, ms),
+        )
         await worker.start()
         try:
             if not ingest.recorded:
@@ -266,6 +275,11 @@ async def run_embedded(
             await worker.stop()
     finally:
         log.close()
+
+
+def _clock_fell(tally: Tally, by_ms: int) -> None:
+    tally.count(WHOLE_LOG, "clock_fell")
+    _log.warning("the clock fell: no bar closes until it has caught up", seconds=by_ms / 1000)
 
 
 class _Told:

@@ -23,6 +23,8 @@ class Heartbeats:
     tell : appends a heartbeat to every partition of every raw input.
     clock_ms : milliseconds UTC.
     period_s : pause between two, in seconds.
+    on_fall : told by how many ms the clock has fallen since the last one. Log time does not fall
+        with it: it stands until the clock has caught up, and no bar closes meanwhile.
     """
 
     def __init__(
@@ -31,15 +33,21 @@ class Heartbeats:
         *,
         clock_ms: Callable[[], int] = wall_clock_ms,
         period_s: float = PERIOD_S,
+        on_fall: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._tell = tell
         self._clock_ms = clock_ms
         self._period_s = period_s
+        self._on_fall = on_fall
+        self._last_ms = 0
         self._task: Task[None] | None = None
 
     async def beat(self) -> None:
         """One heartbeat, now."""
         now_ms = self._clock_ms()
+        if now_ms < self._last_ms:
+            self._on_fall(self._last_ms - now_ms)
+        self._last_ms = now_ms
         await self._tell(Heartbeat(f"heartbeat-{now_ms}", now_ms))
 
     def start(self) -> Task[None]:
