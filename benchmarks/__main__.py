@@ -27,12 +27,13 @@ def main() -> None:
     )
     options = parser.parse_args()
     parts = tuple(part for part in PARTS if not options.only or part in options.only)
-    report = measure(QUICK if options.quick else FULL, parts)
+    measured = measure(QUICK if options.quick else FULL, parts)
     if options.json:
-        print(json.dumps(report, indent=2))
+        print(json.dumps(dict(measured), indent=2))
         return
-    for line in lines(report):
-        print(line)
+    for name, part in measured:
+        for line in lines(name, part):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

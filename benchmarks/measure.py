@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -65,10 +65,11 @@ QUICK: Final = Sizes(
 )
 
 
-def measure(sizes: Sizes, parts: tuple[str, ...] = PARTS) -> dict[str, Any]:
-    """Measure some parts; each is one entry of the report."""
+def measure(sizes: Sizes, parts: tuple[str, ...] = PARTS) -> Iterator[tuple[str, Any]]:
+    """Measure some parts; each is one entry of the report, given when it is done."""
     pa.set_cpu_count(1)
-    report: dict[str, Any] = {"machine": machine(), "sizes": asdict(sizes)}
+    yield "machine", machine()
+    yield "sizes", asdict(sizes)
     measures = {
         "start": lambda _: measure_start(),
         "agreement": agreement,
@@ -79,8 +80,7 @@ def measure(sizes: Sizes, parts: tuple[str, ...] = PARTS) -> dict[str, Any]:
     }
     for number, part in enumerate(parts, 1):
         _tell(f"{number} of {len(parts)}: {part}")
-        report[part] = measures[part](sizes)
-    return report
+        yield part, measures[part](sizes)
 
 
 def machine() -> dict[str, Any]:

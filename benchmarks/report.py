@@ -13,15 +13,11 @@ _FILES: Final = (
 )
 
 
-def lines(report: dict[str, Any]) -> Iterator[str]:
-    """The report as text."""
-    machine, sizes = report["machine"], report["sizes"]
-    yield (
-        f"{machine['arch']}, {machine['cores']} cores, Python {machine['python']}, load "
-        f"{machine['load_1min']} at the start"
-    )
-    yield f"best of {sizes['runs']} runs; rates and seconds count CPU time, of all threads"
-    parts: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+def lines(name: str, part: dict[str, Any]) -> Iterator[str]:
+    """One entry of the report as text."""
+    tell: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+        "machine": _machine,
+        "sizes": _sizes,
         "engine": _engine,
         "tokens": _tokens,
         "files": _files,
@@ -29,9 +25,18 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         "sweep": _sweep,
         "start": _start,
     }
-    for name, tell in parts.items():
-        if name in report:
-            yield from tell(report[name])
+    yield from tell[name](part)
+
+
+def _machine(part: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"{part['arch']}, {part['cores']} cores, Python {part['python']}, load "
+        f"{part['load_1min']} at the start"
+    )
+
+
+def _sizes(part: dict[str, Any]) -> Iterator[str]:
+    yield f"best of {part['runs']} runs; rates and seconds count CPU time, of all threads"
 
 
 def _row(what: str, value: str) -> str:
