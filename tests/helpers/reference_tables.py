@@ -24,9 +24,11 @@ from streams.features import FEATURE_WORDS
 from streams.log.topics import MAX_PARTITIONS
 from streams.metrics.crew import CrewCollector
 from streams.metrics.metrics import MAX_LABEL_VALUES, Metrics
+from streams.numba_cache import ROOM_BYTES
 from streams.replay.tables import EVIDENCE, REASONS
 from streams.settings import ENV_PREFIX, HttpSettings, KafkaSettings, LogSettings, Settings
 from streams.sinks.webhook.settings import EndpointSettings
+from streams.web.patience import HEADERS_TIMEOUT_S
 from streams.web.records import Limits
 
 EXAMPLES: Final = {
@@ -285,6 +287,8 @@ def limits() -> str:
         ("... lines", f"{door.max_lines:,}", "413"),
         ("... to arrive in", f"{door.body_timeout_s:g} s", "408"),
         ("bodies at once", str(door.max_requests), "503 with Retry-After"),
+        ("a connection's first request, its headers", f"{HEADERS_TIMEOUT_S:g} s", "closed"),
+        ("room for the cache of kernels", f"{ROOM_BYTES >> 20} MiB free", "compiled at every start"),
         ("an alert's age at a webhook", f"{EndpointSettings.max_age_s:g} s", "never sent; `max_age_s`"),
         ("candidates a day to a webhook", str(EndpointSettings.max_per_day), "dropped by the budget; `max_per_day`"),
         ("values of a metric's label", str(MAX_LABEL_VALUES), "later ones are `other`"),
