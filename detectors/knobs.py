@@ -29,7 +29,9 @@ def knobs(settings: EngineSettings) -> NDArray[np.int64]:
     out[ep.T_CLOSE_PERMILLE] = int(settings.closed_attention_share * 1000 + 0.5)
     out[ep.T_CLOSE_BARS] = settings.closed_bars
     out[ep.T_REFRACTORY] = settings.refractory_bars
-    out[ep.T_AUTHORS] = settings.min_authors_15m
+    out[ep.T_FALL_Q20] = -_log2_q20(1.0 - settings.opening_drawdown)
+    out[ep.T_NO_POSTS] = 0 if settings.mentions else 1
+    out[ep.T_AUTHORS] = settings.min_authors_15m if settings.mentions else 0
     out[ep.T_TRADERS] = settings.min_traders_15m
     return out
 

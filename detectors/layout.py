@@ -205,6 +205,8 @@ FEATURES: Final = (
     "traders_mean_1h",
 )
 N_FEATURES: Final = len(FEATURES)
+POST_FEATURES: Final = (0, 1, 7, 10, 11, 15, 16, 17, 18, 19, 26, 29, 31, 32)
+"""Features that posts alone tell."""
 N_Z: Final = 10
 """The first N_Z features are z-scores, with a baseline to explain them."""
 FEATURE_HASH: Final = hashlib.sha256(" ".join(FEATURES).encode()).hexdigest()[:16]

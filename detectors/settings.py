@@ -32,6 +32,10 @@ class EngineSettings:
     closed_attention_share : share of peak attention at or below which a fading episode closes.
     closed_bars : bars after the fading alert at which it closes in any case.
     refractory_bars : bars after closing in which no new episode of the token opens.
+    opening_drawdown : no episode opens at a price this share or more below the highest of the last
+        15 minutes' ends: a coin that has just collapsed.
+    mentions : whether the log holds posts. Where it holds none, what posts would tell is unknown,
+        which is not silence, and no authors are asked for.
     min_authors_15m, min_traders_15m : an opening needs this many independent authors and traders,
         summed over the last 15 minutes (somebody active in two of them counts twice): one voice or
         one wallet is no crowd.
@@ -51,6 +55,8 @@ class EngineSettings:
     closed_attention_share: float = 0.1
     closed_bars: int = 2_160
     refractory_bars: int = 2_160
+    opening_drawdown: float = 0.5
+    mentions: bool = True
     min_authors_15m: int = 20
     min_traders_15m: int = 20
 
@@ -68,6 +74,7 @@ class EngineSettings:
             ("fading_attention_share", 0.0, 1.0),
             ("fading_drawdown", 0.0, 1.0),
             ("closed_attention_share", 0.0, 1.0),
+            ("opening_drawdown", 0.0, 1.0),
             ("min_authors_15m", 0, 10_000),
             ("min_traders_15m", 0, 10_000),
         ):

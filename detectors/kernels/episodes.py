@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.jit import Int64, Record, jit
-from detectors.layout import NO_PRICE, ONSET_GAP_BARS, SHORT
+from detectors.layout import HOUR_RING, NO_PRICE, ONSET_GAP_BARS, SHORT
 
 NONE, CANDIDATE, UPDATE, FADING, CLOSED = 0, 1, 2, 3, 4
 OPEN_STATE, FADING_STATE = 1, 2
@@ -34,8 +34,11 @@ NO_LOGIT = -(1 << 62)
     T_REFRACTORY,
     T_AUTHORS,
     T_TRADERS,
-) = range(14)
-N_SETTINGS = 14
+    T_FALL_Q20,
+    T_NO_POSTS,
+) = range(16)
+N_SETTINGS = 16
+RECENT_MINUTES = 15
 CROWD = 30  # person-minutes of authors in 15 minutes that make their number worth following
 
 
@@ -64,6 +67,15 @@ def attention_permille(s: Record, authors: Int64, traders: Int64) -> Int64:
 
 
 @jit
+def recent_top(s: Record) -> Int64:
+    """Highest log2 price at the last 15 minutes' ends, NO_PRICE where there was none."""
+    top: Int64 = np.int64(NO_PRICE)
+    for k in range(1, RECENT_MINUTES + 1):
+        top = max(top, np.int64(s["hour_price"][(s["cur_min"] - k) % HOUR_RING]))
+    return top
+
+
+@jit
 def may_open(
     s: Record,
     b: Int64,
@@ -71,12 +83,18 @@ def may_open(
     traders: Int64,
     late: Int64,
     on_time: Int64,
+    top: Int64,
     p: NDArray[Any],
 ) -> bool:
-    """Whether all but the score allows an episode; authors and traders are the long window's."""
+    """Whether all but the score allows an episode; authors and traders are the long window's.
+
+    ``top`` is the ``recent_top`` of the price.
+    """
     if authors < p[T_AUTHORS] or traders < p[T_TRADERS]:
         return False
     if s["log_price"] == NO_PRICE or late > on_time:
+        return False
+    if top != NO_PRICE and s["log_price"] <= top - p[T_FALL_Q20]:
         return False
     return s["ep_end"] < 0 or b - s["ep_end"] > p[T_REFRACTORY]
 

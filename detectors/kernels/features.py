@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.jit import Int64, Record, jit
+from detectors.kernels.episodes import T_NO_POSTS
 from detectors.kernels.maths import (
     VOLUME_UNIT,
     Y_UNIT,
@@ -31,6 +32,7 @@ from detectors.layout import (
     MIN_MINUTES,
     MIN_QUARTERS,
     NO_PRICE,
+    POST_FEATURES,
     SHORT,
     SWELL,
 )
@@ -340,8 +342,12 @@ def other_features(
     f: NDArray[Any],
     means: NDArray[Any],
     bits: NDArray[Any],
+    p: NDArray[Any],
 ) -> None:
-    """Fill the rest of ``f``, after ``scores``: what only the trees look at."""
+    """Fill the rest of ``f``, after ``scores`` and the gate: what only the trees look at.
+
+    In a log without posts, by the settings ``p``, what they would tell becomes unknown.
+    """
     lp = s["lp"]
     now = np.int64(lp[b % LP_RING])
     volume = n[BUYS] + n[SELLS]
@@ -365,6 +371,9 @@ def other_features(
     f[31] = float(long[L_AUTHORS])
     f[32] = means[0] / Y_UNIT
     f[33] = means[3] / Y_UNIT
+    if p[T_NO_POSTS] != 0:
+        for k in POST_FEATURES:
+            f[k] = math.nan
 
 
 @jit

@@ -19,6 +19,7 @@ from detectors.kernels.episodes import (
     may_open,
     maybe_open,
     note_burst,
+    recent_top,
 )
 from detectors.kernels.features import (
     AUTHORS,
@@ -256,7 +257,9 @@ def run(
             authors, traders = long[L_AUTHORS], long[L_TRADERS]
             if look and not watched:
                 on_time = n[MENTIONS] + n[TRADES]
-                judged = hot and may_open(s, b, authors, traders, n[LATES], on_time, settings)
+                judged = hot and may_open(
+                    s, b, authors, traders, n[LATES], on_time, recent_top(s), settings
+                )
             # an episode keeps the onset it opened with, once its price is known
             if look and hot and (not watched or s["hot_log_price"] == NO_PRICE):
                 note_burst(s, b, np.int64(s["lp"][(b - SHORT) % LP_RING]))
@@ -264,7 +267,7 @@ def run(
             logit = np.int64(NO_LOGIT)
             if judged or told:
                 stats[1] += 1
-                other_features(s, b, n, long, f, means, bits)
+                other_features(s, b, n, long, f, means, bits, settings)
                 logit = logit_micro(f, feat, thr, missing_left, leaf, base)
             kind = NONE
             if watched:
@@ -283,7 +286,7 @@ def run(
                     count_rest(s, b, n)
                     minutes, quarters = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
                 if logit == NO_LOGIT:
-                    other_features(s, b, n, long, f, means, bits)
+                    other_features(s, b, n, long, f, means, bits, settings)
                     logit = logit_micro(f, feat, thr, missing_left, leaf, base)
                 write_alert(
                     a_int[n_alerts], s, b, slot, kind, logit, n, long, minutes, quarters, evidence

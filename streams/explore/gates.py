@@ -91,6 +91,7 @@ def opening(bar: Bar, knobs: Knobs, settings: EngineSettings, run: int) -> list[
                 given.get("traders", ENOUGH),
                 given.get("late", 0),
                 given.get("on_time", 1),
+                given.get("top", NO_PRICE),
                 knobs,
             )
         )
@@ -107,6 +108,10 @@ def opening(bar: Bar, knobs: Knobs, settings: EngineSettings, run: int) -> list[
               "enough independent traders in 15 minutes"),
         Gate("price", may(log_price=s["log_price"]), float(priced), 1.0, float(priced) - 1.0,
              "known", "a price is known"),
+        _gate("opening_drawdown",
+              may(log_price=s["log_price"], top=ep.recent_top(s)) if priced else None,
+              _fallen(s), settings.opening_drawdown, "of the price",
+              "the price has not just collapsed", at_most=True),
         _gate("late", may(late=late, on_time=on_time), on_time, late, "records on time",
               "no more records of the minute came late than on time"),
         _gate("refractory_bars", may(ep_end=ended), since, settings.refractory_bars + 1, "bars",
@@ -145,6 +150,12 @@ def following(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
             rise,
         ]  # fmt: skip
     return [*_fading(bar, knobs, settings), *_news(bar, knobs, settings), rise]
+
+
+def _fallen(s: Record) -> float | None:
+    """How far the price is below its highest of 15 minutes, as a share."""
+    top, now = int(ep.recent_top(s)), int(s["log_price"])
+    return None if NO_PRICE in (top, now) else 1.0 - float(exp2_q20(now - top))
 
 
 def _few(n: NDArray[np.int64]) -> Gate:

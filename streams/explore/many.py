@@ -25,6 +25,7 @@ from detectors.kernels.episodes import (
     may_open,
     maybe_open,
     note_burst,
+    recent_top,
 )
 from detectors.kernels.features import (
     L_AUTHORS,
@@ -225,12 +226,12 @@ def walk_many(
                 judged = look
                 if look and not follows:
                     judged = hot and may_open(
-                        e, b, authors, traders, n[LATES], on_time, settings[k]
+                        e, b, authors, traders, n[LATES], on_time, recent_top(s), settings[k]
                     )
                 if look and hot and (not follows or e["hot_log_price"] == NO_PRICE):
                     note_burst(e, b, np.int64(s["lp"][(b - SHORT) % LP_RING]))
                 if judged and logit == NO_LOGIT:
-                    other_features(s, b, n, long, f, means, bits)
+                    other_features(s, b, n, long, f, means, bits, settings[0])
                     logit = logit_micro(f, feat, thr, missing_left, leaf, base)
                 kind = NONE
                 if follows:
@@ -247,7 +248,7 @@ def walk_many(
                     on_time = n[MENTIONS] + n[TRADES]
                     counted = True
                 if logit == NO_LOGIT:
-                    other_features(s, b, n, long, f, means, bits)
+                    other_features(s, b, n, long, f, means, bits, settings[0])
                     logit = logit_micro(f, feat, thr, missing_left, leaf, base)
                 if n_alerts == a_int.shape[0]:
                     a_int = grown(a_int)

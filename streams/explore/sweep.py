@@ -123,6 +123,7 @@ def laxest(settings: Sequence[EngineSettings]) -> EngineSettings:
         settings[0],
         candidate_logit_micro=min(each.candidate_logit_micro for each in settings),
         candidate_bars=1,
+        opening_drawdown=max(each.opening_drawdown for each in settings),
         min_authors_15m=min(each.min_authors_15m for each in settings),
         min_traders_15m=min(each.min_traders_15m for each in settings),
         update_step_logit_micro=1_000_000_000,

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.columns import Columns
+from detectors.columns import INFO, MENTION, TICK, Columns
+from detectors.columns import UNKNOWN as UNKNOWN_VALUE
 from detectors.engine import Engine
 from detectors.labels import UNKNOWN, barrier_labels
+from detectors.layout import POST_FEATURES
 from detectors.model import Model, blank_model
 from detectors.settings import EngineSettings
 from schemas.records import Alert
 from streams.scenario.rows import F8, I8
 from streams.scenario.waves import wave_columns, wave_log_start_ms
 
+AGELESS, DRY, MUTE = 0.25, 0.25, 0.2
+"""Shares of coins whose age, whose pool's liquidity, or whose posts are unknown: an unknown must
+say nothing, where it would say "just born" had every older coin an age."""
 BATCH: Final = 50_000
 ROWS_A_TOKEN: Final = 400
 END_MS: Final = 3_600_000
@@ -55,6 +60,7 @@ def play(
 def collect(seed: int, settings: EngineSettings, model: Model | None = None) -> Rows:
     """Labelled rows of one wave: at most 400 of each token, evenly taken, weighing the same."""
     columns, prices = wave_columns(seed)
+    columns, mute = with_gaps(columns, seed)
     engine = Engine(settings, model or blank_model(), ["log"], fingerprint="train", scores="gated")
     _, scores = play(columns, wave_log_start_ms(seed), engine)
     names = [token for tokens, _, _ in scores for token in tokens]
@@ -77,12 +83,25 @@ def collect(seed: int, settings: EngineSettings, model: Model | None = None) -> 
     if not kept:
         return Rows(features[:0], np.empty(0, np.int8), np.empty(0, np.int64), np.empty(0))
     chosen = np.concatenate(kept)
+    features = features[chosen]
+    features[np.ix_(mute[token[chosen]], POST_FEATURES)] = np.nan
     return Rows(
-        features[chosen],
+        features,
         np.concatenate(labels),
         np.full(len(chosen), seed, np.int64),
         np.concatenate(weights),
     )
+
+
+def with_gaps(columns: Columns, seed: int) -> tuple[Columns, NDArray[np.bool_]]:
+    """The wave without what is not known of some of its coins, and which of them have no posts."""
+    draws = np.random.default_rng([seed, 0x6A9]).random((len(columns.tokens), 3))
+    ageless, dry, mute = (draws < (AGELESS, DRY, MUTE)).T
+    tick = columns.kind == TICK
+    gone = (columns.kind == INFO) & ageless[columns.token]
+    gone |= (columns.kind == MENTION) & mute[columns.token]
+    columns = replace(columns, c=np.where(tick & dry[columns.token], UNKNOWN_VALUE, columns.c))
+    return columns.take(np.flatnonzero(~gone)), mute
 
 
 def _labels(available_ms: I8, ts_ms: I8, price: F8, end_ms: int) -> NDArray[np.int8]:

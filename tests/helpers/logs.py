@@ -24,6 +24,7 @@ SETTINGS = EngineSettings(
     refractory_bars=10,
     min_authors_15m=2,
     min_traders_15m=2,
+    opening_drawdown=0.9,  # prices of random logs are wild
     backfill_limit_ms=60_000,
 )
 TOKENS = [f"eip155:1/erc20:0x{i:040x}" for i in range(1, 7)]

@@ -68,6 +68,27 @@ def test_a_replay_writes_every_file_and_says_what_it_did(
     )
 
 
+@pytest.mark.parametrize(
+    ("kept", "mentions", "said"),
+    [
+        (Tick, "true", "mentions = false under [engine]"),
+        (Tick, "false", ""),
+        (Mention, "true", "an alert needs a price"),
+        ((Tick, Mention), "true", ""),
+    ],
+)
+def test_a_kind_of_record_that_is_missing_altogether_is_told(
+    capsys: pytest.CaptureFixture[str], kept: type, mentions: str, said: str
+) -> None:
+    write_records([r for r in records(20) if isinstance(r, (kept, Heartbeat))], "in.ndjson")
+    Path("own.toml").write_text(f"[engine]\nmentions = {mentions}\n")
+    code, out, err = run(capsys, "replay", "in.ndjson", "--out", "o", "--config", "own.toml")
+    assert code == 0, err
+    notes = [line for line in out.splitlines() if line.startswith("note: ")]
+    assert len(notes) == bool(said)
+    assert not said or said in notes[0]
+
+
 def test_an_earlier_replay_is_replaced_only_when_asked_and_anything_else_never(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from detectors.layout import FEATURES, POST_FEATURES
+from schemas.records import Alert
 from tests.helpers.bench import Bench, kinds
 from tests.helpers.logs import SETTINGS, TOKENS
+from tests.helpers.models import stumps
 
 QUARTER = 900.0
 
@@ -229,3 +233,57 @@ def test_episodes_of_many_tokens_do_not_touch_each_other() -> None:
     bench.trade(16, "x", 0.3, TOKENS[2])
     assert [(a.kind, a.token) for a in bench.run(40)] == [("fading", TOKENS[2])]
     assert bench.engine.open_episodes == len(TOKENS)
+
+
+@pytest.mark.parametrize(
+    ("price", "limit", "expected"),
+    [("0.51", 0.5, ["candidate"]), ("0.5", 0.5, []), ("0.1", 1.0, ["candidate"])],
+)
+def test_no_episode_opens_on_a_coin_that_has_just_collapsed(
+    price: str, limit: float, expected: list[str]
+) -> None:
+    bench = Bench(settings=replace(SETTINGS, opening_drawdown=limit))
+    bench.trade(0, "t", 1)
+    for at in (65, 70):
+        bench.crowd(at, price=price)
+    assert kinds(bench.run(80)) == expected
+
+
+def test_a_collapse_is_forgotten_after_fifteen_minutes() -> None:
+    bench = Bench(settings=replace(SETTINGS, opening_drawdown=0.5))
+    bench.trade(0, "t", 1)
+    bench.trade(65, "t", "0.1")
+    for at in (990, 995):
+        bench.crowd(at, price="0.1")
+    assert kinds(bench.run(1_005)) == ["candidate"]
+
+
+def test_a_log_without_posts_is_asked_for_no_authors() -> None:
+    def told(*, mentions: bool) -> list[Alert]:
+        model = stumps(("trades_60s", 6.0, -0.5, 1.5), ("mentions_60s", 0.0, -0.25, 9.0))
+        bench = Bench(replace(SETTINGS, mentions=mentions), model)
+        for at in (5, 10):
+            for k in range(10):
+                bench.trade(at + k / 10, f"t{k}")
+        return bench.run(20)
+
+    assert told(mentions=True) == []
+    (alert,) = told(mentions=False)
+    assert alert.kind == "candidate"
+    values = {reason.feature: reason.value for reason in alert.reasons}
+    assert values == {"trades_60s": 20.0, "mentions_60s": None}
+
+
+def test_what_posts_would_tell_is_unknown_without_any() -> None:
+    bench = Bench(settings=replace(SETTINGS, mentions=False), options={"scores": "all"})
+    for at in (5, 10):
+        bench.crowd(at)
+    bench.run(20)
+    scores = [each.scores for each in bench.outputs if each.scores is not None]
+    features = np.concatenate([each.features for each in scores])
+    assert len(features)
+    posts = [FEATURES[k] for k in POST_FEATURES]
+    assert {"mentions_60s", "authors_15m", "z_authors", "copy_share"} <= set(posts)
+    assert not any("trade" in name or "volume" in name for name in posts)
+    assert np.isnan(features[:, list(POST_FEATURES)]).all()
+    assert not np.isnan(features[:, FEATURES.index("trades_60s")]).any()
