@@ -351,22 +351,14 @@ class Engine:
             if at == due:
                 self._n_open = n_open
                 return counts
-            self._make_room(counts, at, end)
+            self._make_room(counts)
 
-    def _make_room(self, counts: NDArray[np.int64], at: int, end: int) -> None:
-        """Give the outputs room for what the token number ``at`` may add at most."""
-        state = self._slots.state[self._touched[at]]
-        first, stop = int(self._start[at]), int(self._start[at + 1])
-        begun = int(state["bar"]) if state["ep"] else int(self._ready["bar"][first])
+    def _make_room(self, counts: NDArray[np.int64]) -> None:
+        """Double the outputs that are full."""
         scores, alerts, lives = counts.tolist()
-        bars = end - begun
         kept = [scores] * 3 + [alerts] * 4
-        more = bars if self._mode != SCORE_NONE else 0
-        self._out = tuple(
-            _grown(array, n + (more if i < 3 else bars), n)
-            for i, (array, n) in enumerate(zip(self._out, kept, strict=True))
-        )
-        self._lives = _grown(self._lives, lives + stop - first, lives)
+        self._out = tuple(_grown(array, n + 1, n) for array, n in zip(self._out, kept, strict=True))
+        self._lives = _grown(self._lives, lives + 1, lives)
 
     def _alerts(self, n: int) -> list[Alert]:
         _, _, _, ints, features, means, deviations = self._out
@@ -400,7 +392,7 @@ class Engine:
         self._keys = np.empty(n, np.int64)
         self._rows = np.empty(n, np.int32)
         self._row_slots = np.empty(n, np.int32)
-        self._ready = np.empty(n, READY)
+        self._ready = np.zeros(n + 1, READY)  # one may look ahead of the last
         self._rest = np.empty(len(self._pend), REC)
         self._touched = np.empty(n + capacity, np.int32)
         self._start = np.empty(n + capacity + 1, np.int64)

@@ -104,7 +104,7 @@ def unpack_snapshot(blob: bytes, fingerprint: str, inputs: Sequence[str]) -> Par
     """Undo ``pack_snapshot``; StateError where the snapshot does not fit this engine."""
     try:
         snap = _DECODER.decode(blob)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         msg = f"snapshot cannot be read: {error}"
         raise StateError(msg) from None
     if snap.format != FORMAT or snap.layout != LAYOUT_HASH:

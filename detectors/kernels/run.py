@@ -171,8 +171,9 @@ def run(
     """Walk the records of due tokens from number ``first`` on, closing bars below ``end_bar``.
 
     Adds score rows (bar, slot), alert rows and lives that ended by silence (slot, first bar, last
-    bar), whose numbers ``counts`` holds. Stops before a token whose rows might not fit, so that the
-    caller can make room. Returns (next token's number, open episodes).
+    bar), whose numbers ``counts`` holds. Stops before a bar whose rows might not fit, so that the
+    caller can make room and go on with that token, the rest of whose records ``start`` then tells.
+    Returns (next token's number, open episodes).
     """
     f = np.empty(N_FEATURES)
     means = np.empty(N_Z)
@@ -184,6 +185,7 @@ def run(
     n_scores = counts[N_SCORES]
     n_alerts = counts[N_ALERTS]
     n_lives = counts[N_LIVES]
+    n_room = lives.shape[0]
     minutes = np.int64(0)
     quarters = np.int64(0)
     j = first
@@ -194,12 +196,7 @@ def run(
         s = state[slot]
         p = start[j]
         q_all = start[j + 1]
-        begun = s["bar"] if s["ep"] != 0 else np.int64(ready[p]["bar"])
-        bars = end_bar - begun
-        if n_alerts + bars > a_int.shape[0] or n_lives + q_all - p > lives.shape[0]:
-            break
-        if score_mode != SCORE_NONE and n_scores + bars > s_logit.shape[0]:
-            break
+        full = False
         while True:
             if p < q_all:
                 b = np.int64(ready[p]["bar"])
@@ -210,6 +207,9 @@ def run(
             if s["ep"] != 0:
                 b = min(b, s["bar"] + 1)  # an open episode is judged every bar
             if b >= end_bar:
+                break
+            if n_alerts == a_int.shape[0] or n_scores == s_logit.shape[0] or n_lives == n_room:
+                full = True
                 break
             if s["bar"] == 0:
                 begin(s, b)
@@ -295,6 +295,9 @@ def run(
                 a_mean[n_alerts] = means
                 a_dev[n_alerts] = devs
                 n_alerts += 1
+        if full:
+            start[j] = p
+            break
         if s["ep"] != 0:
             episodes[n_open] = slot
             n_open += 1
