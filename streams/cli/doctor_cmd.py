@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -32,12 +35,10 @@ def doctor(
 
     Each check is OK, WARN or FAIL; exit code 1 if any is FAIL. Nothing is sent to webhooks.
     """
-    import logging
     from dataclasses import asdict
 
     from streams.doctor.examine import examine
 
-    logging.getLogger("streams.numba_cache").disabled = True  # its warning is one of the checks
     flags = {
         "kafka.bootstrap": bootstrap,
         "data_dir": data_dir,
@@ -45,12 +46,13 @@ def doctor(
         "http.port": http_port,
     }
     checks = []
-    for check in examine(config, flags, broker=bootstrap is not None):
-        checks.append(check)
-        if not json:
-            print(f"{check.verdict:<4}  {check.name}: {check.found}", flush=True)
-            if check.remedy:
-                print(f"      -> {check.remedy}")
+    with _told_as_a_check("streams.numba_cache"):
+        for check in examine(config, flags, broker=bootstrap is not None):
+            checks.append(check)
+            if not json:
+                print(f"{check.verdict:<4}  {check.name}: {check.found}", flush=True)
+                if check.remedy:
+                    print(f"      -> {check.remedy}")
     worst = [c.name for c in checks if c.verdict == "FAIL"]
     if json:
         import msgspec
@@ -63,3 +65,14 @@ def doctor(
         warned = sum(c.verdict == "WARN" for c in checks)
         print(f"{len(checks)} checks, none failed" + (f", {warned} to look at" if warned else ""))
     return 1 if worst else 0
+
+
+@contextmanager
+def _told_as_a_check(logger: str) -> Iterator[None]:
+    """Keep a logger silent for a while: what it would warn of is one of the checks."""
+    log = logging.getLogger(logger)
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = False

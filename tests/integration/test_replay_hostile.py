@@ -165,7 +165,7 @@ def test_aliases_that_go_in_a_circle_end_and_name_what_was_said() -> None:
 
 
 MILLION = """
-import json, resource, sys
+import json
 from detectors.resolve.lexicon import Lexicon
 from detectors.resolve.resolver import Resolver
 from schemas.records import Mention
@@ -178,11 +178,13 @@ document = {"versions": [{"version": 1, "effective_log_ms": 0, "tokens": tokens}
 resolver = Resolver(Lexicon.parse(json.dumps(document)))
 post = Mention("m", 1736812800000, "x", "a", "look at alias number 77 5 and alias number 9999 99")
 found = resolver.resolve(post, 1736812800000)
-print(json.dumps([found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps([found, int(status["VmHWM"].split()[0])]))  # ru_maxrss would tell the parent's too
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 def test_a_million_aliases_are_taken_in_bounded_memory() -> None:
     done = subprocess.run(
         [sys.executable, "-c", MILLION], capture_output=True, text=True, check=False, timeout=120
