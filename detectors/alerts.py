@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.kernels.explain import explain, factors
+from detectors.kernels.explain import explain, factors, round_half_up
 from detectors.kernels.run import NO_MOVE
 from detectors.layout import ALERT_INTS, ALERT_KINDS, BAR_MS, DAY, FEATURES, HOUR, N_Z
 from detectors.model import MICRO, Model
@@ -33,10 +33,7 @@ def rounded(x: float, digits: int = 6) -> float | None:
     >>> rounded(0.1234567), rounded(float("nan"))
     (0.123457, None)
     """
-    if math.isnan(x):
-        return None
-    scale = 10.0**digits
-    return math.floor(x * scale + 0.5) / scale
+    return None if math.isnan(x) else float(round_half_up(x, 10.0**digits))
 
 
 def alert_id(token: str, episode_start_ms: int, kind: str, sequence: int) -> str:

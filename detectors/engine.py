@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
@@ -36,6 +35,7 @@ from detectors.layout import (
     REC,
 )
 from detectors.model import Model
+from detectors.outputs import Outputs, ScoreRows, score_rows
 from detectors.progress import Progress
 from detectors.seen import Seen
 from detectors.settings import EngineSettings
@@ -47,34 +47,6 @@ ScoreMode = Literal["alerts", "gated", "all"]
 SWEEP_BARS: Final = 720
 _Item = TypeVar("_Item", bound=np.generic)
 _MODES: Final = {"alerts": SCORE_NONE, "gated": SCORE_GATED, "all": SCORE_ALL}
-
-
-@dataclass(frozen=True)
-class ScoreRows:
-    """M scores in (bar, token) order; ``features`` has shape (M, F), unknown values are NaN."""
-
-    token: list[str]
-    ts_bar_end_ms: NDArray[np.int64]
-    logit_micro: NDArray[np.int64]
-    features: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What one push gave.
-
-    ``late`` are rows of the pushed columns that came beyond the backfill limit; ``evicted`` are
-    (token, first bar's start, last bar's start) of lives that ended by silence; ``falls`` counts
-    log times that fell and were clamped.
-    """
-
-    alerts: list[Alert] = field(default_factory=list)
-    scores: ScoreRows | None = None
-    late: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    duplicates: int = 0
-    records: int = 0
-    falls: int = 0
-    evicted: list[tuple[str, int, int]] = field(default_factory=list)
 
 
 class Engine:
@@ -338,27 +310,36 @@ class Engine:
 
     def _walk(self, due: int, end: int) -> NDArray[np.int64]:
         """Walk the due tokens; returns how many rows of each output there are."""
-        model = self.model
         counts, at, n_open = np.zeros(3, np.int64), 0, 0
         while True:
-            s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev = self._out
-            at, n_open = run(
-                self._slots.state, self._ready, self._touched, self._start, at, due, end,
-                self._progress.log_start_ms or 0, self._knobs, model.feat, model.thr,
-                model.missing_left, model.leaf, model.base, self._mode, self._open, self._lives,
-                s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev, n_open, counts, self.stats,
-            )  # fmt: skip
+            at, n_open = self._run(at, due, end, n_open, counts)
             if at == due:
                 self._n_open = n_open
                 return counts
             self._make_room(counts)
 
+    def _run(
+        self, at: int, due: int, end: int, n_open: int, counts: NDArray[np.int64]
+    ) -> tuple[int, int]:
+        """Walk from due token number ``at`` on, as far as the outputs have room."""
+        model = self.model
+        s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev = self._out
+        return run(
+            self._slots.state, self._ready, self._touched, self._start, at, due, end,
+            self._progress.log_start_ms or 0, self._knobs, model.feat, model.thr,
+            model.missing_left, model.leaf, model.base, self._mode, self._open, self._lives,
+            s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev, n_open, counts, self.stats,
+        )  # fmt: skip
+
     def _make_room(self, counts: NDArray[np.int64]) -> None:
-        """Double the outputs that are full."""
+        """Double the outputs that are half full or more: one of them had no room."""
         scores, alerts, lives = counts.tolist()
-        kept = [scores] * 3 + [alerts] * 4
-        self._out = tuple(_grown(array, n + 1, n) for array, n in zip(self._out, kept, strict=True))
-        self._lives = _grown(self._lives, lives + 1, lives)
+        outputs = zip((*self._out, self._lives), [scores] * 3 + [alerts] * 4 + [lives], strict=True)
+        *out, self._lives = [
+            _grown(array, 2 * len(array), n) if 2 * n >= len(array) else array
+            for array, n in outputs
+        ]
+        self._out = tuple(out)
 
     def _alerts(self, n: int) -> list[Alert]:
         _, _, _, ints, features, means, deviations = self._out
@@ -368,15 +349,7 @@ class Engine:
 
     def _scores(self, n: int) -> ScoreRows:
         key, logit, features, *_ = self._out
-        tokens = [self._slots.token(slot) for slot in key[:n, 1].tolist()]
-        rank = {token: i for i, token in enumerate(sorted(set(tokens)))}
-        order = np.lexsort((np.array([rank[t] for t in tokens], np.int64), key[:n, 0]))
-        return ScoreRows(
-            [tokens[i] for i in order.tolist()],
-            (key[order, 0] + 1) * BAR_MS,
-            logit[order],
-            features[order],
-        )
+        return score_rows(key[:n], logit[:n], features[:n], self._slots.token)
 
     def _id_of(self, ref: int) -> str | None:
         for first, _, ids in self._ids:

@@ -18,8 +18,9 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from detectors.engine import ScoreMode, ScoreRows
+from detectors.engine import ScoreMode
 from detectors.model import Model
+from detectors.outputs import ScoreRows
 from detectors.resolve.lexicon import Lexicon
 from detectors.settings import EngineSettings
 from schemas.records import Alert, Record

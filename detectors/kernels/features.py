@@ -42,8 +42,6 @@ RETURN_FLOOR = 30.0  # 2 % a minute, in 1/1024 of a doubling
 Q20 = 1048576.0
 MINUTE_MS = 60_000
 DAY_MINUTES = 1_440
-HOT = 3
-"""Deviations above its baseline at which a score opens the gate to the trees."""
 
 # places in the vector of window counts
 MENTIONS, TRADES, COPIES, RUSH, N_BUYS, LATES, REACH, BUYS, SELLS = range(9)
@@ -212,72 +210,6 @@ def score_day(
     devs[7 + k] = deviation(n, total, s["qsq"][k], Y_UNIT)
     means[7 + k] = float(total) / float(n)
     f[7 + k] = zscore(y, n, total, devs[7 + k])
-
-
-@jit
-def rises(y: Int64, n: Int64, total: Int64, floor: Int64) -> bool:
-    """Whether y may stand HOT deviations above its baseline, a deviation being ``floor`` at least."""
-    return y * n - total >= HOT * floor * n
-
-
-@jit
-def at_most(count: Int64) -> Int64:
-    """Upper bound of the stabilised estimate of how many different ones made ``count`` events."""
-    return stabilise_count(LINEAR_COUNTING[min(count, 256)])
-
-
-@jit
-def may_be_hot(
-    s: Record,
-    b: Int64,
-    n: NDArray[Any],
-    long: NDArray[Any],
-    log_start_ms: Int64,
-    bits: NDArray[Any],
-) -> bool:
-    """Cheap test before ``scores``: False means that no z-score can reach HOT.
-
-    Integers alone: no deviation is below its floor, so a score of HOT needs at least that much.
-    """
-    start = start_ms(s, log_start_ms)
-    k = baseline_minutes(s, start)
-    if k < MIN_MINUTES:
-        return True
-    total = s["hsum"]
-    volume = n[BUYS] + n[SELLS]
-    unit = np.int64(Y_UNIT)
-    if rises(stabilise_count(n[MENTIONS]), k, total[0], unit):
-        return True
-    if rises(stabilise_count(n[TRADES]), k, total[2], unit):
-        return True
-    if rises(stabilise(float(volume) / VOLUME_UNIT), k, total[4], unit):
-        return True
-    if rises(stabilise_net(n[BUYS], n[SELLS]), k, total[5], unit):
-        return True
-    lp = s["lp"]
-    now = np.int64(lp[b % LP_RING])
-    then = np.int64(lp[(b - SHORT) % LP_RING])
-    if now != NO_PRICE and then != NO_PRICE:
-        if rises((now - then) >> 10, k, total[6], np.int64(RETURN_FLOOR)):
-            return True
-    q = baseline_quarters(s, start)
-    if q >= MIN_QUARTERS:
-        day = s["qsum"]
-        if rises(stabilise_count(long[L_MENTIONS]), q, day[0], unit):
-            return True
-        if rises(stabilise_count(long[L_TRADES]), q, day[1], unit):
-            return True
-        if rises(stabilise(float(long[L_VOLUME]) / VOLUME_UNIT), q, day[2], unit):
-            return True
-    # how many different ones costs most to know: only where their events would allow it
-    if rises(at_most(n[MENTIONS]), k, total[1], unit):
-        authors = authors_short(s, b, bits)
-        if rises(stabilise_count(authors), k, total[1], unit):
-            return True
-    if rises(at_most(n[TRADES]), k, total[3], unit):
-        traders = traders_short(s, b, bits)
-        return rises(stabilise_count(traders), k, total[3], unit)
-    return False
 
 
 @jit

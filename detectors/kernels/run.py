@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ from detectors.kernels.episodes import (
 )
 from detectors.kernels.features import (
     AUTHORS,
-    HOT,
     L_AUTHORS,
     L_TRADERS,
     LATES,
@@ -35,10 +33,10 @@ from detectors.kernels.features import (
     count_long,
     count_people,
     count_rest,
-    may_be_hot,
     other_features,
     scores,
 )
+from detectors.kernels.gate import is_few, is_hot, may_be_hot
 from detectors.kernels.trees import logit_micro
 from detectors.kernels.windows import advance, begin
 from detectors.layout import (
@@ -57,24 +55,10 @@ from detectors.layout import (
 )
 from schemas.platforms import N_PLATFORMS
 
-FEW = 3
 NO_MOVE = -(1 << 62)
 LINE = 64  # bytes of a cache line
 SCORE_NONE, SCORE_GATED, SCORE_ALL = 0, 1, 2
 N_SCORES, N_ALERTS, N_LIVES = 0, 1, 2
-
-
-@jit
-def is_hot(f: NDArray[Any], n: NDArray[Any]) -> bool:
-    """The gate before the trees: some score runs high, or there is no baseline yet."""
-    if n[MENTIONS] < FEW and n[TRADES] < FEW:
-        return False
-    if math.isnan(f[0]):
-        return True
-    for k in range(N_Z):
-        if f[k] >= HOT:
-            return True
-    return False
 
 
 @jit
@@ -139,6 +123,32 @@ def write_alert(
 
 
 @jit
+def next_bar(s: Record, ready: NDArray[Any], p: Int64, q_all: Int64, end_bar: Int64) -> Int64:
+    """The token's next bar to walk: that of record p, if any; every one while an episode is open.
+
+    ``end_bar`` or later where there is none yet.
+    """
+    b = np.int64(ready[p]["bar"]) if p < q_all else np.int64(end_bar)
+    return min(b, s["bar"] + 1) if s["ep"] != 0 else b
+
+
+@jit
+def take_bar(
+    s: Record, b: Int64, ready: NDArray[Any], p: Int64, q_all: Int64, evidence: NDArray[Any]
+) -> Int64:
+    """Bring the state to bar b and fold its records, from p on; returns where the next bar's begin."""
+    advance(s, b)
+    evidence[:] = -1
+    q = p
+    while q < q_all and ready[q]["bar"] == b:
+        q += 1
+    if q > p:
+        fill_bar(s, b, ready, p, q, evidence)
+    s["bar"] = b
+    return q
+
+
+@jit
 def run(
     state: NDArray[Any],
     ready: NDArray[Any],
@@ -198,14 +208,7 @@ def run(
         q_all = start[j + 1]
         full = False
         while True:
-            if p < q_all:
-                b = np.int64(ready[p]["bar"])
-            elif s["ep"] != 0:
-                b = np.int64(end_bar)
-            else:
-                break
-            if s["ep"] != 0:
-                b = min(b, s["bar"] + 1)  # an open episode is judged every bar
+            b = next_bar(s, ready, p, q_all, end_bar)
             if b >= end_bar:
                 break
             if n_alerts == a_int.shape[0] or n_scores == s_logit.shape[0] or n_lives == n_room:
@@ -219,21 +222,13 @@ def run(
                 lives[n_lives, 2] = s["last_bar"]
                 n_lives += 1
                 begin(s, b)
-            advance(s, b)
-            for k in range(3):
-                evidence[k] = -1
-            q = p
-            while q < q_all and ready[q]["bar"] == b:
-                q += 1
+            q = take_bar(s, b, ready, p, q_all, evidence)
             fresh = bool(q > p)
-            if fresh:
-                fill_bar(s, b, ready, p, q, evidence)
-                p = q
-            s["bar"] = b
+            p = q
             stats[0] += 1
             count_first(s, b, n)
             watched = s["ep"] != 0
-            few = n[MENTIONS] < FEW and n[TRADES] < FEW
+            few = is_few(n)
             if few and not watched and score_mode != SCORE_ALL:
                 continue
             count_long(s, long)

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from detectors.engine import ScoreRows
 from detectors.layout import FEATURES
+from detectors.outputs import ScoreRows
 from schemas.records import Alert, Record, Tick
 
 MINUTE_MS: Final = 60_000

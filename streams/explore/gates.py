@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from detectors.kernels import episodes as ep
 from detectors.kernels.explain import exp2_q20
-from detectors.kernels.features import HOT, LATES, MENTIONS, N_COUNTS, TRADES
-from detectors.kernels.run import FEW, is_hot
+from detectors.kernels.features import LATES, MENTIONS, N_COUNTS, TRADES
+from detectors.kernels.gate import FEW, HOT, is_hot
 from detectors.layout import N_FEATURES, N_Z, NO_PRICE
 from detectors.model import MICRO
 from detectors.settings import EngineSettings

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from detectors.alerts import AlertWriter
 from detectors.engine import Engine
 from detectors.jit import Int64, Record, jit
-from detectors.kernels.bars import fill_bar
 from detectors.kernels.episodes import (
     NO_LOGIT,
     NONE,
@@ -38,13 +37,13 @@ from detectors.kernels.features import (
     count_long,
     count_people,
     count_rest,
-    may_be_hot,
     other_features,
     scores,
 )
-from detectors.kernels.run import FEW, N_ALERTS, is_hot, write_alert
+from detectors.kernels.gate import is_few, is_hot, may_be_hot
+from detectors.kernels.run import N_ALERTS, next_bar, take_bar, write_alert
 from detectors.kernels.trees import logit_micro
-from detectors.kernels.windows import advance, begin
+from detectors.kernels.windows import begin
 from detectors.knobs import knobs
 from detectors.layout import (
     EXPIRE_BARS,
@@ -67,6 +66,7 @@ OWN: Final = (
     "ep_peak_bar", "ep_sent", "ep_peak_authors", "ep_peak_traders", "ep_sent_log_price",
     "ep_peak_log_price", "run", "run_last", "log_price",
 )  # fmt: skip
+I8 = NDArray[np.int64]
 EPISODE: Final = np.dtype([(name, STATE[name]) for name in OWN], align=True)
 """What a setting has of its own: the episode, its onset, the run of bars that opens one."""
 
@@ -96,14 +96,6 @@ def lend(s: Record, e: Record) -> None:
 
 
 @jit
-def grown(rows: NDArray[Any]) -> NDArray[Any]:
-    """The rows in twice the room."""
-    out = np.empty((2 * rows.shape[0], rows.shape[1]), rows.dtype)
-    out[: rows.shape[0]] = rows
-    return out
-
-
-@jit
 def walk_many(
     state: NDArray[Any],
     own: NDArray[Any],
@@ -111,6 +103,7 @@ def walk_many(
     ready: NDArray[Any],
     touched: NDArray[Any],
     start: NDArray[Any],
+    first: Int64,
     due: Int64,
     end_bar: Int64,
     log_start_ms: Int64,
@@ -125,14 +118,15 @@ def walk_many(
     a_feat: NDArray[Any],
     a_mean: NDArray[Any],
     a_dev: NDArray[Any],
-) -> Any:
-    """Walk each due token's records under K settings, closing bars below ``end_bar``.
+    n_open: Int64,
+    counts: NDArray[Any],
+) -> tuple[Int64, Int64]:
+    """Walk as ``run`` does, under K settings: it stops where rows might not fit, and goes on there.
 
     ``own`` has shape (slots, K); ``settings`` (K, N_SETTINGS). ``s["ep"]`` of the shared state says
     whether any setting follows an episode. The last column of ``a_int`` is the setting. A token of
     which one setting has forgotten all by silence, while another follows it on, is marked in
-    ``odd``: its alerts are not to be had from shared state. Returns (alert rows, open tokens) and the
-    outputs, which grow.
+    ``odd``: its alerts are not to be had from shared state. Returns (next token's number, open tokens).
     """
     f = np.empty(N_FEATURES)
     means = np.empty(N_Z)
@@ -142,44 +136,33 @@ def walk_many(
     evidence = np.empty(3, np.int64)
     bits = np.empty(max(8, N_PLATFORMS), np.int64)
     many = settings.shape[0]
-    n_alerts = 0
-    n_open = 0
+    n_alerts = counts[N_ALERTS]
     minutes = np.int64(0)
     quarters = np.int64(0)
-    for j in range(due):
+    j = first
+    while j < due:
         slot = touched[j]
         s = state[slot]
         p = start[j]
         q_all = start[j + 1]
+        full = False
         while True:
-            if p < q_all:
-                b = np.int64(ready[p]["bar"])
-            elif s["ep"] != 0:
-                b = np.int64(end_bar)
-            else:
-                break
-            if s["ep"] != 0:
-                b = min(b, s["bar"] + 1)
+            b = next_bar(s, ready, p, q_all, end_bar)
             if b >= end_bar:
+                break
+            if n_alerts + many > a_int.shape[0]:
+                full = True
                 break
             if s["bar"] == 0 or (s["ep"] == 0 and b - s["bar"] > EXPIRE_BARS):
                 begin(s, b)
                 for k in range(many):
                     reset(own[slot, k], s)
             before = np.int64(s["last_bar"])
-            advance(s, b)
-            for k in range(3):
-                evidence[k] = -1
-            q = p
-            while q < q_all and ready[q]["bar"] == b:
-                q += 1
-            fresh = q > p
-            if fresh:
-                fill_bar(s, b, ready, p, q, evidence)
-                p = q
-            s["bar"] = b
+            q = take_bar(s, b, ready, p, q_all, evidence)
+            fresh = bool(q > p)
+            p = q
             count_first(s, b, n)
-            few = n[MENTIONS] < FEW and n[TRADES] < FEW
+            few = is_few(n)
             idle = False
             scored = False
             watched = False
@@ -212,6 +195,7 @@ def walk_many(
             authors, traders = long[L_AUTHORS], long[L_TRADERS]
             on_time = n[MENTIONS] + n[TRADES]
             logit = np.int64(NO_LOGIT)
+            top = recent_top(s) if hot else np.int64(NO_PRICE)
             any_open = False
             for k in range(many):
                 e = own[slot, k]
@@ -226,7 +210,7 @@ def walk_many(
                 judged = look
                 if look and not follows:
                     judged = hot and may_open(
-                        e, b, authors, traders, n[LATES], on_time, recent_top(s), settings[k]
+                        e, b, authors, traders, n[LATES], on_time, top, settings[k]
                     )
                 if look and hot and (not follows or e["hot_log_price"] == NO_PRICE):
                     note_burst(e, b, np.int64(s["lp"][(b - SHORT) % LP_RING]))
@@ -245,16 +229,10 @@ def walk_many(
                 if not counted:
                     count_rest(s, b, n)
                     minutes, quarters = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
-                    on_time = n[MENTIONS] + n[TRADES]
                     counted = True
                 if logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings[0])
                     logit = logit_micro(f, feat, thr, missing_left, leaf, base)
-                if n_alerts == a_int.shape[0]:
-                    a_int = grown(a_int)
-                    a_feat = grown(a_feat)
-                    a_mean = grown(a_mean)
-                    a_dev = grown(a_dev)
                 lend(s, e)
                 row = a_int[n_alerts]
                 write_alert(row, s, b, slot, kind, logit, n, long, minutes, quarters, evidence)
@@ -264,10 +242,15 @@ def walk_many(
                 a_dev[n_alerts] = devs
                 n_alerts += 1
             s["ep"] = 1 if any_open else 0
+        if full:
+            start[j] = p
+            break
         if s["ep"] != 0:
             episodes[n_open] = slot
             n_open += 1
-    return n_alerts, n_open, a_int, a_feat, a_mean, a_dev
+        j += 1
+    counts[N_ALERTS] = n_alerts
+    return j, n_open
 
 
 class ManyEngine(Engine):
@@ -304,35 +287,40 @@ class ManyEngine(Engine):
         self._odd = np.zeros(len(self._slots.state), np.int8)
         self.found: list[list[Alert]] = [[] for _ in settings]
         self.odd: set[str] = set()
-        self._rows_of = (
-            np.empty((256, N_ALERT_INTS + 1), np.int64),
-            np.empty((256, N_FEATURES)),
-            np.empty((256, N_Z)),
-            np.empty((256, N_Z)),
+        room = max(256, 2 * len(settings))  # for a row a setting: a walk stops at less
+        self._out = (
+            *self._out[:3],
+            np.empty((room, N_ALERT_INTS + 1), np.int64),
+            np.empty((room, N_FEATURES)),
+            np.empty((room, N_Z)),
+            np.empty((room, N_Z)),
         )
 
     def _walk(self, due: int, end: int) -> NDArray[np.int64]:
-        state, model = self._slots.state, self.model
+        state = self._slots.state
         if len(self._own) < len(state):
             own = np.zeros((len(state), self._own.shape[1]), EPISODE)
             own[: len(self._own)] = self._own
             self._own = own
             self._odd = np.zeros(len(state), np.int8)
-        n, self._n_open, *rows = walk_many(
-            state, self._own, self._odd, self._ready, self._touched, self._start, due, end,
-            self._progress.log_start_ms or 0, self._limits, model.feat, model.thr,
-            model.missing_left, model.leaf, model.base, self._open, *self._rows_of,
-        )  # fmt: skip
-        self._rows_of = tuple(rows)
+        counts = super()._walk(due, end)
         for slot in np.flatnonzero(self._odd).tolist():
             self.odd.add(self._slots.token(slot))
             self._odd[slot] = 0
-        counts = np.zeros(3, np.int64)
-        counts[N_ALERTS] = n
         return counts
 
+    def _run(self, at: int, due: int, end: int, n_open: int, counts: I8) -> tuple[int, int]:
+        model = self.model
+        _, _, _, a_int, a_feat, a_mean, a_dev = self._out
+        return walk_many(
+            self._slots.state, self._own, self._odd, self._ready, self._touched, self._start, at, due,
+            end, self._progress.log_start_ms or 0, self._limits, model.feat, model.thr,
+            model.missing_left, model.leaf, model.base, self._open, a_int, a_feat, a_mean, a_dev,
+            n_open, counts,
+        )  # fmt: skip
+
     def _alerts(self, n: int) -> list[Alert]:
-        ints, *rest = (rows[:n] for rows in self._rows_of)
+        ints, *rest = (rows[:n] for rows in self._out[3:])
         for k in np.unique(ints[:, N_ALERT_INTS]).tolist():
             mine = np.flatnonzero(ints[:, N_ALERT_INTS] == k)
             own = np.ascontiguousarray(ints[mine, :N_ALERT_INTS])

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import Columns
-from detectors.engine import Engine, Outputs
+from detectors.engine import Engine
 from detectors.layout import BAR_MS
+from detectors.outputs import Outputs
 from detectors.snapshot import unpack_snapshot
 from schemas.errors import UserError
 from schemas.records import Alert

@@ -1,50 +1,28 @@
-"""A replay's progress on a terminal: one line that moves, on standard error."""
+"""A replay's progress on a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from time import monotonic
 
-from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
-
+from streams.progress_line import progress_line
 from streams.replay.run import OnProgress, Progress
-
-EVERY_S = 0.1
 
 
 @contextmanager
 def progress_bar() -> Iterator[OnProgress]:
     """Show records a second, event time and alerts; nothing where standard error is no terminal."""
-    console = Console(stderr=True)
-    bars = Bars(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[told]}"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bars:
-        task = bars.add_task("looking through", total=None, told="")
-        shown = 0.0
+    with progress_line("looking through") as show:
 
-        def show(at: Progress) -> None:
-            nonlocal shown
-            is_last = at.total is not None and at.records >= at.total
-            if monotonic() - shown < EVERY_S and not is_last:
-                return
-            shown = monotonic()
-            name = "looking through" if at.stage == "scan" else "replaying"
-            done = 0 if at.stage == "scan" else at.records
-            bars.update(task, description=name, total=at.total, completed=done, told=told(at))
+        def showing(at: Progress) -> None:
+            last = at.total is not None and at.records >= at.total
+            if at.stage == "scan":
+                show("looking through", 0, at.total, told(at), last=last)
+            else:
+                show("replaying", at.records, at.total, told(at), last=last)
 
-        yield show
+        yield showing
 
 
 def told(at: Progress) -> str:

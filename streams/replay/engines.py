@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from detectors.engine import Engine, ScoreRows
+from detectors.engine import Engine
+from detectors.outputs import ScoreRows
 from schemas.records import Alert
 from streams.replay.steps import Step
 

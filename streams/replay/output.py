@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from detectors.engine import ScoreRows
+from detectors.outputs import ScoreRows
 from schemas.errors import UserError
 from schemas.records import Alert
 from streams.files.kinds import is_replay_output

@@ -15,8 +15,9 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from detectors.batch.resolver import BatchResolver
-from detectors.engine import Engine, ScoreMode, ScoreRows
+from detectors.engine import Engine, ScoreMode
 from detectors.model import Model
+from detectors.outputs import ScoreRows
 from detectors.resolve.lexicon import Lexicon
 from detectors.settings import EngineSettings
 from streams.fingerprint import fingerprint, fingerprint_parts

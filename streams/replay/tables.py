@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from detectors.engine import ScoreRows
 from detectors.layout import FEATURES
+from detectors.outputs import ScoreRows
 from schemas.records import Alert, Reason
 
 REASONS: Final = 5

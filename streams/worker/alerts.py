@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from detectors.engine import ScoreRows
 from detectors.layout import FEATURES
+from detectors.outputs import ScoreRows
 from schemas.errors import StateError
 from schemas.records import Alert, Score
 from schemas.topics import SCORES

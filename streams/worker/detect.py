@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from time import monotonic, time_ns
 from typing import Final, NamedTuple
 
-from detectors.engine import Engine, Outputs, ScoreRows
+from detectors.engine import Engine
+from detectors.outputs import Outputs, ScoreRows
 from detectors.resolved import decode_batch, unpack_batch
 from schemas.errors import GapError, RecordError, StateError, UserError
 from schemas.records import Alert, ResolvedBatch

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detectors.columns import Columns, columns_of, columns_of_mentions
-from detectors.engine import Engine, Outputs
+from detectors.engine import Engine
 from detectors.model import Model
+from detectors.outputs import Outputs
 from detectors.settings import EngineSettings
 from schemas.records import Alert, CheckedNumber, Mention, Tick, TokenInfo
 from tests.helpers.logs import SETTINGS, T0, TOKENS

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import INFO, MENTION, TICK, Columns
-from detectors.engine import Engine, Outputs
+from detectors.engine import Engine
 from detectors.hashing import hash64
+from detectors.outputs import Outputs
 from detectors.settings import EngineSettings
 from schemas.records import Alert
 from tests.helpers.models import crowd_model

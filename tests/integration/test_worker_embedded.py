@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from detectors.engine import ScoreRows
 from detectors.layout import FEATURES
+from detectors.outputs import ScoreRows
 from schemas.errors import BusyError, GapError, InputFileError, UserError
 from schemas.records import Alert, Record, Score
 from schemas.topics import ALERTS, RESOLVED, SCORES

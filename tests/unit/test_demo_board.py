@@ -8,8 +8,8 @@ import re
 import numpy as np
 from rich.console import Console
 
-from detectors.engine import ScoreRows
 from detectors.layout import FEATURES
+from detectors.outputs import ScoreRows
 from schemas.records import Alert, AlertKind, Reason, Tick
 from streams.demo.board import MINUTE_MS, STEP_MS, STEPS, Board, Track
 from streams.demo.report import COLUMNS, as_json, false_alarms, lines, table

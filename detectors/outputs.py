@@ -1,0 +1,58 @@
+"""What a push gives: alerts, scores, and what became of the records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.settings import BAR_MS
+from schemas.records import Alert
+
+
+@dataclass(frozen=True)
+class ScoreRows:
+    """M scores in (bar, token) order; ``features`` has shape (M, F), unknown values are NaN."""
+
+    token: list[str]
+    ts_bar_end_ms: NDArray[np.int64]
+    logit_micro: NDArray[np.int64]
+    features: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What one push gave.
+
+    ``late`` are rows of the pushed columns that came beyond the backfill limit; ``evicted`` are
+    (token, first bar's start, last bar's start) of lives that ended by silence; ``falls`` counts
+    log times that fell and were clamped.
+    """
+
+    alerts: list[Alert] = field(default_factory=list)
+    scores: ScoreRows | None = None
+    late: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    duplicates: int = 0
+    records: int = 0
+    falls: int = 0
+    evicted: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+def score_rows(
+    key: NDArray[np.int64],
+    logit: NDArray[np.int64],
+    features: NDArray[np.float64],
+    token_of: Callable[[int], str],
+) -> ScoreRows:
+    """Rows of the kernel in the order of (bar, token); ``key`` has shape (M, 2): bar and slot."""
+    tokens = [token_of(slot) for slot in key[:, 1].tolist()]
+    rank = {token: i for i, token in enumerate(sorted(set(tokens)))}
+    order = np.lexsort((np.array([rank[t] for t in tokens], np.int64), key[:, 0]))
+    return ScoreRows(
+        [tokens[i] for i in order.tolist()],
+        (key[order, 0] + 1) * BAR_MS,
+        logit[order],
+        features[order],
+    )
