@@ -19,6 +19,7 @@ from detectors.settings import EngineSettings
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
+    from streams.kafka.connection import Connection
     from streams.sinks.webhook.settings import EndpointSettings
 
 ENV_PREFIX = "GOLDENDOG_"
@@ -97,6 +98,19 @@ class KafkaSettings(_Section):
     sasl_username: str = ""
     sasl_password: SecretStr = SecretStr("")
     ssl_ca_file: Path | None = None
+
+    def connection(self) -> Connection:
+        """How to reach the brokers."""
+        from streams.kafka.connection import Connection
+
+        return Connection(
+            self.bootstrap,
+            self.security_protocol,
+            self.sasl_mechanism,
+            self.sasl_username,
+            self.sasl_password.get_secret_value(),
+            self.ssl_ca_file,
+        )
 
 
 class LogSettings(_Section):

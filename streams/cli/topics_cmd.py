@@ -151,7 +151,6 @@ def _settings(
     partitions: int | None,
     mention_partitions: int | None,
 ) -> tuple[KafkaSettings, Connection]:
-    from streams.kafka.connection import Connection
     from streams.settings_load import load_settings
 
     flags = {
@@ -160,11 +159,4 @@ def _settings(
         "kafka.mention_partitions": mention_partitions,
     }
     kafka = load_settings(config, flags).kafka
-    return kafka, Connection(
-        kafka.bootstrap,
-        security_protocol=kafka.security_protocol,
-        sasl_mechanism=kafka.sasl_mechanism,
-        sasl_username=kafka.sasl_username,
-        sasl_password=kafka.sasl_password.get_secret_value(),
-        ssl_ca_file=kafka.ssl_ca_file,
-    )
+    return kafka, kafka.connection()

@@ -69,21 +69,9 @@ def _who_is_there(http: HttpSettings, where: str) -> Check:
 def check_broker(kafka: KafkaSettings) -> list[Check]:
     """Whether a broker answers, and whether goldendog's topics are there as they should be."""
     from streams.kafka.admin import topics_check
-    from streams.kafka.connection import Connection
 
     try:
-        differences = topics_check(
-            Connection(
-                kafka.bootstrap,
-                security_protocol=kafka.security_protocol,
-                sasl_mechanism=kafka.sasl_mechanism,
-                sasl_username=kafka.sasl_username,
-                sasl_password=kafka.sasl_password.get_secret_value(),
-                ssl_ca_file=kafka.ssl_ca_file,
-            ),
-            kafka.partitions,
-            kafka.mention_partitions,
-        )
+        differences = topics_check(kafka.connection(), kafka.partitions, kafka.mention_partitions)
     except GoldendogError as error:
         return [failed("broker", error)]
     answers = Check("broker", "OK", f"{kafka.bootstrap} answers")

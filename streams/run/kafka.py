@@ -32,7 +32,7 @@ from streams.worker.heartbeat import Heartbeats
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.settings import KafkaSettings, Settings
+    from streams.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,8 @@ def run_worker(plan: KafkaPlan, reporter: Reporter) -> None:
     asyncio.run(_run(plan, reporter))
 
 
-def connection_of(settings: KafkaSettings) -> Connection:
-    """How to reach the brokers."""
-    return Connection(
-        settings.bootstrap,
-        settings.security_protocol,
-        settings.sasl_mechanism,
-        settings.sasl_username,
-        settings.sasl_password.get_secret_value(),
-        settings.ssl_ca_file,
-    )
-
-
 async def _run(plan: KafkaPlan, reporter: Reporter) -> None:
-    where = connection_of(plan.settings.kafka)
+    where = plan.settings.kafka.connection()
     lexicon = Lexicon.parse(plan.lexicon)
     detection = Detection(plan.settings.engine, plan.model, lexicon, plan.scores)
     await asyncio.to_thread(warm_up, detection, reporter.say)
