@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from streams.cli.options import ConfigOption, JsonOption
+from streams.cli.exploring import RecordsArgument, answer, opened_material
+from streams.cli.options import ConfigOption, JsonOption, LexiconOption
 
 
 def ablate(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="DIR|PATH...", help="Output of a replay, or files of records as replay takes."
-        ),
-    ],
+    paths: RecordsArgument,
     *,
     drop: Annotated[
         list[str] | None,
@@ -37,9 +32,7 @@ def ablate(
     together: Annotated[
         bool, typer.Option("--together", help="All changes at once, rather than one at a time.")
     ] = False,
-    lexicon: Annotated[
-        Path | None, typer.Option("--lexicon", metavar="FILE", help="Words for tokens, JSON.")
-    ] = None,
+    lexicon: LexiconOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -48,24 +41,13 @@ def ablate(
     Runs the log as it is and with each change, and says how much of the price was still ahead at
     every alert.
     """
-    from streams.explore.change import changes
-    from streams.numba_cache import prepare_numba_cache
-    from streams.settings_load import load_settings
-
-    settings = load_settings(config, {"lexicon": lexicon})
-    prepare_numba_cache()
-    wanted = changes(drop or [], delay or [], together=together)
+    of = opened_material(paths, lexicon, config)
     from streams.explore.ablate import ablate as run
     from streams.explore.ablate_words import as_dict, in_words
-    from streams.explore.material import material
+    from streams.explore.change import changes
     from streams.replay.bar import progress_bar
 
-    of = material(paths, lexicon=settings.lexicon, model=settings.model, settings=settings.engine)
+    wanted = changes(drop or [], delay or [], together=together)
     with progress_bar() as progress:
         found = run(of, wanted, progress)
-    if json:
-        import msgspec
-
-        print(msgspec.json.encode(as_dict(found)).decode())
-        return
-    print(in_words(found))
+    answer(as_dict(found) if json else in_words(found))

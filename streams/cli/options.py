@@ -16,6 +16,9 @@ ConfigOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")]
+LexiconOption = Annotated[
+    Path | None, typer.Option("--lexicon", metavar="FILE", help="Words for tokens, JSON.")
+]
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Folder to write to; made if missing.")
 ]

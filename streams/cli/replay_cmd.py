@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.options import ConfigOption, JsonOption
+from streams.cli.options import ConfigOption, JsonOption, LexiconOption
 
 
 def replay(
@@ -31,9 +31,7 @@ def replay(
             help="Score rows to keep: of every bar, of bars past the gate, or none.",
         ),
     ] = "alerts",
-    lexicon: Annotated[
-        Path | None, typer.Option("--lexicon", metavar="FILE", help="Words for tokens, JSON.")
-    ] = None,
+    lexicon: LexiconOption = None,
     since: Annotated[
         str | None,
         typer.Option(

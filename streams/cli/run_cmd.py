@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.cli.options import ConfigOption, JsonOption
+from streams.cli.options import ConfigOption, JsonOption, LexiconOption
 
 if TYPE_CHECKING:
     from detectors.model import Model
@@ -30,9 +30,7 @@ def run(
     data_dir: Annotated[
         Path | None, typer.Option("--data-dir", metavar="DIR", help="Where the log is; data_dir.")
     ] = None,
-    lexicon: Annotated[
-        Path | None, typer.Option("--lexicon", metavar="FILE", help="Words for tokens, JSON.")
-    ] = None,
+    lexicon: LexiconOption = None,
     partitions: Annotated[
         int | None,
         typer.Option("--partitions", metavar="N", help="Token partitions of a new data folder."),

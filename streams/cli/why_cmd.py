@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from streams.cli.options import ConfigOption, JsonOption
+from streams.cli.exploring import RecordsArgument, answer, opened_material
+from streams.cli.options import ConfigOption, JsonOption, LexiconOption
 
 
 def why(
@@ -17,12 +17,7 @@ def why(
             metavar="TOKEN", help="CAIP-19 id, contract address, or symbol of the lexicon."
         ),
     ],
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="DIR|PATH...", help="Output of a replay, or files of records as replay takes."
-        ),
-    ],
+    paths: RecordsArgument,
     *,
     at: Annotated[
         str,
@@ -32,9 +27,7 @@ def why(
             help="The bar that ends then, or next after it: ISO 8601, or milliseconds.",
         ),
     ],
-    lexicon: Annotated[
-        Path | None, typer.Option("--lexicon", metavar="FILE", help="Words for tokens, JSON.")
-    ] = None,
+    lexicon: LexiconOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -44,23 +37,13 @@ def why(
     own settings, model and lexicon hold.
     """
     from streams.cli.times import instant_ms
-    from streams.numba_cache import prepare_numba_cache
-    from streams.settings_load import load_settings
 
     at_ms = instant_ms(at, "--at")
-    settings = load_settings(config, {"lexicon": lexicon})
-    prepare_numba_cache()
-    from streams.explore.material import material
+    of = opened_material(paths, lexicon, config)
     from streams.explore.why import why as explain
     from streams.explore.why_words import in_words
     from streams.replay.bar import progress_bar
 
-    of = material(paths, lexicon=settings.lexicon, model=settings.model, settings=settings.engine)
     with progress_bar() as progress:
         found = explain(of, token, at_ms, progress)
-    if json:
-        import msgspec
-
-        print(msgspec.json.encode(found).decode())
-        return
-    print(in_words(found))
+    answer(found if json else in_words(found))

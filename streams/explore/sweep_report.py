@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from schemas.errors import UserError
 from streams.explore.sweep import Sweep, Tried
-from streams.replay.output import whole_folder
+from streams.replay.output import refuse_taken, whole_folder
 from streams.replay.tables import ALERT_SCHEMA, alert_batch
 
 _HEADS: Final = ("candidates", "a day", "alerts a day", "3x first", "95 %", "not known", "x ahead")
@@ -72,13 +72,19 @@ def in_words(found: Sweep) -> str:
     return "\n".join([*lines, "", tail, f"note: {caution(found)}"])
 
 
+def refuse_used(out: Path) -> None:
+    """Raise UserError where a sweep cannot be written to ``out``: it replaces nothing."""
+    if out.is_dir() and any(out.iterdir()):
+        raise UserError(f"{out} is not empty", "name another folder with --out")
+    refuse_taken(out, overwrite=False)
+
+
 def write(found: Sweep, out: Path) -> None:
     """Write ``sweep.json``, ``settings.parquet`` and ``alerts.parquet``; the folder is whole or absent.
 
     Raises UserError where the folder holds anything.
     """
-    if out.exists() and out.is_dir() and any(out.iterdir()):
-        raise UserError(f"{out} is not empty", "name another folder with --out")
+    refuse_used(out)
     with whole_folder(out, overwrite=False) as folder:
         told = as_dict(found)
         text = msgspec.json.format(msgspec.json.encode(told), indent=2)
