@@ -10,14 +10,13 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Final
 
-from detectors.engine import Engine
 from schemas.records import Alert
 from streams.explore.change import Change, Changed
 from streams.explore.material import Material
-from streams.explore.worth import Prices, Record, record, worth
+from streams.explore.worth import Prices, Record, Worth, record, worth
+from streams.replay.engines import Engines
 from streams.replay.inputs import Inputs, opened
 from streams.replay.run import OnProgress, Progress
-from streams.replay.steps import Step
 
 NEVER: Final = 1 << 62
 
@@ -110,7 +109,7 @@ class _Run:
         self._of, self._inputs = of, inputs
         self._changed = [Changed(change) for change in changed]
         make = of.detection.make_engine()
-        self._teams = [[make(names) for names in inputs.engines] for _ in range(len(changed) + 1)]
+        self._teams = [Engines(make, inputs.engines) for _ in range(len(changed) + 1)]
         self._alerts: list[list[Alert]] = [[] for _ in self._teams]
         self._prices = Prices()
         self._read = 0
@@ -121,16 +120,17 @@ class _Run:
         through = window.records_through_ms(self._of.detection.settings.lateness_ms)
         began = perf_counter()
         for step in self._inputs.steps(self._of.resolver(), window.records_from_ms, through):
-            closed = min(engine.closed_ms for engine in self._teams[0])
             for columns in step.columns.values():
-                self._prices.add(columns, closed)
-            self._push(0, step)
+                self._prices.add(columns, self._teams[0].closed_ms)
+            self._take(0, self._teams[0].push(step).alerts)
             for k, each in enumerate(self._changed, 1):
-                self._push(k, each.step(step))
+                self._take(k, self._teams[k].push(each.step(step)).alerts)
             self._read += sum(step.counts.values())
             self._log_ms = max(self._log_ms, step.through_log_ms)
             seconds, n = perf_counter() - began, len(self._alerts[0])
             tell(Progress("replay", self._read, self._inputs.records, self._log_ms, seconds, n))
+        for k, engines in enumerate(self._teams):
+            self._take(k, engines.finish()[0].alerts)
         window.check_reached(self._log_ms)
         whole = self._alerts[0]
         return Ablation(
@@ -143,16 +143,14 @@ class _Run:
             self._read,
         )
 
-    def _push(self, k: int, step: Step) -> None:
-        for p, columns in step.columns.items():
-            engine: Engine = self._teams[k][p]
-            out = engine.push(
-                step.name, columns, step.through_offset, step.through_log_ms, step.log_start_ms
-            )
-            for alert in out.alerts:
-                self._prices.followed.add(alert.token)
-                if self._of.window.tells(alert.ts_bar_end_ms):
-                    self._alerts[k].append(alert)
+    def _take(self, k: int, alerts: Iterable[Alert]) -> None:
+        for alert in alerts:
+            self._prices.followed.add(alert.token)
+            if self._of.window.tells(alert.ts_bar_end_ms):
+                self._alerts[k].append(alert)
+
+    def _worth(self, alert: Alert) -> Worth:
+        return worth(self._prices.path(alert.token), alert.ts_available_ms, self._log_ms)
 
     def _variant(self, name: str, whole: list[Alert], changed: list[Alert]) -> Variant:
         lost: list[Told] = []
@@ -177,8 +175,7 @@ class _Run:
         )
 
     def _told(self, alert: Alert) -> Told:
-        path = self._prices.path(alert.token)
-        (found,) = worth(path, [alert.ts_available_ms], self._log_ms)
+        found = self._worth(alert)
         return Told(
             alert.token,
             alert.symbol,
@@ -189,11 +186,7 @@ class _Run:
         )
 
     def _record(self, alerts: Iterable[Alert]) -> Record:
-        candidates = [alert for alert in alerts if alert.kind == "candidate"]
-        return record(
-            worth(self._prices.path(a.token), [a.ts_available_ms], self._log_ms)[0]
-            for a in candidates
-        )
+        return record(self._worth(alert) for alert in alerts if alert.kind == "candidate")
 
 
 def _episodes(alerts: Iterable[Alert]) -> list[_Episode]:

@@ -21,6 +21,7 @@ import numpy as np
 
 from detectors.columns import Columns
 from detectors.engine import Engine
+from detectors.labels import DAY_MS
 from detectors.settings import EngineSettings
 from schemas.records import Alert
 from streams.explore.many import ManyEngine
@@ -36,7 +37,6 @@ FLUSH_ROWS: Final = 100_000
 """Rows that are gathered before the engines get them: each push has its price."""
 KEPT_ROWS: Final = 400_000
 """A log of so many rows is kept from the first reading; a longer one is read again."""
-DAY_MS: Final = 86_400_000
 NEVER: Final = 1 << 62
 
 
@@ -270,8 +270,9 @@ class _Run:
         rows = 0
         for held in self._narrowed(tokens, prices):
             rows += held.rows
+            steps = held.steps()
             for crew in crews:
-                crew.push(held.steps())
+                crew.push(steps)
             self._n_alerts = sum(crew.n_alerts for crew in crews)
         for crew in crews:
             odd |= crew.odd
@@ -287,8 +288,9 @@ class _Run:
             self._alerts[k] = [alert for alert in alerts if alert.token not in tokens]
         teams = [self._engines(settings) for settings in self._settings]
         for held in self._narrowed(tokens, None):
+            steps = held.steps()
             for k, engines in enumerate(teams):
-                for step in held.steps():
+                for step in steps:
                     self._alerts[k] += self._told(_push(engines, step))
 
     def _narrowed(self, tokens: set[str], prices: Prices | None) -> Iterator[_Held]:
@@ -321,7 +323,7 @@ class _Run:
         ordered = sorted(alerts, key=lambda a: (a.ts_bar_end_ms, a.token, a.sequence))
         candidates = [a for a in ordered if a.kind == "candidate"]
         outcomes = [
-            worth(prices.path(a.token), [a.ts_available_ms], self._log_ms)[0] for a in candidates
+            worth(prices.path(a.token), a.ts_available_ms, self._log_ms) for a in candidates
         ]
         return Tried(
             settings,

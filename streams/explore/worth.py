@@ -94,19 +94,16 @@ def dollars(packed: I8) -> NDArray[np.float64]:
     return np.asarray(small * np.power(10.0, np.maximum(exponent, 0)))
 
 
-def worth(path: PricePath, available_ms: Iterable[int], end_ms: int) -> list[Worth]:
-    """Outcomes of alerts of one token that could be known at some instants; the log ends at ``end_ms``.
+def worth(path: PricePath, available_ms: int, end_ms: int) -> Worth:
+    """Outcome of an alert of a token that could be known at an instant; the log ends at ``end_ms``.
 
     >>> path = PricePath(np.array([10, 20, 30]), np.array([1.0, 4.0, 2.0]))
-    >>> worth(path, [5, 35], end_ms=100)
-    [Worth(label=1, multiple_ahead=4.0), Worth(label=-1, multiple_ahead=None)]
+    >>> worth(path, 5, end_ms=100), worth(path, 35, end_ms=100)
+    (Worth(label=1, multiple_ahead=4.0), Worth(label=-1, multiple_ahead=None))
     """
-    at = np.array(list(available_ms), np.int64)
-    labels = barrier_labels(at, path.ts_ms, path.price, end_ms=end_ms).tolist()
-    return [
-        Worth(label, path.multiple_ahead(ms, ms + DAY_MS))
-        for label, ms in zip(labels, at.tolist(), strict=True)
-    ]
+    at = np.array([available_ms], np.int64)
+    (label,) = barrier_labels(at, path.ts_ms, path.price, end_ms=end_ms).tolist()
+    return Worth(label, path.multiple_ahead(available_ms, available_ms + DAY_MS))
 
 
 @dataclass(frozen=True)
