@@ -129,5 +129,18 @@ def canonical_token(text: str) -> str:
     raise _bad_token(f"chain {chain[:60]!r} is not known")
 
 
+def is_token(text: str) -> bool:
+    """Whether the text is a token id that ``canonical_token`` takes.
+
+    >>> is_token("eip155:1/erc20:0xfb6916095ca1df60bb79ce92ce3ea74c37c5d359"), is_token("MOMO")
+    (True, False)
+    """
+    try:
+        canonical_token(text)
+    except RecordError:
+        return False
+    return True
+
+
 def _bad_token(problem: str) -> RecordError:
     return RecordError("bad_token", problem, field="token", remedy=_EXAMPLE)

@@ -1,4 +1,4 @@
-"""Fingerprints of posts, compiled: ``detectors.hashing.copy_fingerprint`` on a matching copy."""
+"""Fingerprints of posts, compiled: ``detectors.hashing.text_fingerprint`` on a matching copy."""
 
 from __future__ import annotations
 

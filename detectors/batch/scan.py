@@ -204,7 +204,7 @@ def _hashed(data: NDArray[Any], packed: Int64) -> Int64:
 
 @jit
 def _spells(data: NDArray[Any], packed: Int64, word: NDArray[Any]) -> bool:
-    start, size = packed >> SIZE_BITS, packed & ((1 << SIZE_BITS) - 1)
+    start, size = packed >> SIZE_BITS, _size(packed)
     if size != word.shape[0]:
         return False
     for k in range(size):
@@ -227,9 +227,9 @@ def _checked(data: NDArray[Any], row: NDArray[Any], seen: Int64) -> bool:
         who = row[AUTHOR]
         if seen & _MENTION_NEEDS != _MENTION_NEEDS or seen & ~_MENTION_HAS:
             return False
-        if not 1 <= _size(row[AUTHOR]) <= MAX_ID_CHARS or not 0 <= _size(row[PLATFORM]) <= 32:
+        if not 1 <= _size(row[AUTHOR]) <= MAX_ID_CHARS or _size(row[PLATFORM]) > 32:
             return False
-        if not 0 <= _size(row[TEXT]) <= MAX_TEXT_CHARS or not 0 <= row[REACH] <= MAX_REACH:
+        if _size(row[TEXT]) > MAX_TEXT_CHARS or not 0 <= row[REACH] <= MAX_REACH:
             return False
         if seen & (1 << TS_POST) and not MIN_TIME_MS <= row[TS_POST] < MAX_TIME_MS:
             return False

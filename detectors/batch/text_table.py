@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh64_intdigest
 
 from detectors.batch.strings import I8, Strings
 from detectors.batch.xxh64 import hash_slice
-from detectors.hashing import MASK63
+from detectors.hashing import hash64
 from detectors.jit import Int64, int64, jit
+from schemas.platforms import platform_number
+from schemas.tokens import is_token
 
 KEPT: Final = 100_000
 """Texts remembered at once; the table then begins anew, so that nonsense cannot fill memory."""
@@ -104,10 +105,10 @@ class TextTable:
         if self._n + len(texts) > KEPT:
             self._clear()
         for text in sorted(texts):
-            raw = text.encode("utf-8", "surrogatepass")
-            self._add(raw, self._number_of(text))
+            self._add(text, self._number_of(text))
 
-    def _add(self, raw: bytes, number: int) -> None:
+    def _add(self, text: str, number: int) -> None:
+        raw = text.encode("utf-8", "surrogatepass")
         if self._n == len(self._known):
             self._known = np.concatenate([self._known, np.empty_like(self._known)])
             self._slots = np.zeros(4 * len(self._known), np.int32)
@@ -117,8 +118,7 @@ class TextTable:
             self._pool = np.concatenate([self._pool, np.empty_like(self._pool)])
         end = self._used + len(raw)
         self._pool[self._used : end] = np.frombuffer(raw, np.uint8)
-        key = xxh64_intdigest(raw) & MASK63
-        self._known[self._n] = key, self._used, end, number
+        self._known[self._n] = hash64(text), self._used, end, number
         self._place(self._n)
         self._used = end
         self._n += 1
@@ -129,3 +129,9 @@ class TextTable:
         while self._slots[at]:
             at = (at + 1) & mask
         self._slots[at] = entry + 1
+
+
+PLATFORMS: Final = TextTable(platform_number)
+"""Numbers of platforms."""
+TOKENS: Final = TextTable(is_token)
+"""1 for token ids, 0 for other texts."""

@@ -45,7 +45,6 @@ SLOW: Final = LIMIT
 CLASSES: Final = 2 * LIMIT
 MANY: Final = 3 * LIMIT
 SPACE: Final = 32
-MARK: Final = 1 << 16
 HIDDEN: Final = 1 << 17
 _SYLLABLES: Final = range(0xAC00, 0xD7A4)
 """Hangul of jamo that join to the same again, and with no mark: what it is made of is not asked."""
@@ -71,7 +70,7 @@ def tables() -> NDArray[np.int32]:
                      character, or neighbours matter
     ``[SLOW + c]``   the same without bits: a code point, GONE, UNSURE or SEVERAL
     ``[CLASSES + c]`` combining classes of the first and last character of what it is made of, at
-                     bits 0 and 8; MARK where one is not zero; HIDDEN where c shows nothing
+                     bits 0 and 8; HIDDEN where c shows nothing
     ``[MANY + k]``   folded forms of several characters, each after its length
     ================ ================================================================
     """
@@ -116,7 +115,7 @@ def tables() -> NDArray[np.int32]:
     hidden[[point for point, s in zip(points, shown, strict=True) if not s]] = True
     special = (fold < 0) | marks | hidden
     entries = np.where(fold < 0, 0, fold) | bits[np.where(fold < 0, 0, fold)] | special * SPECIAL
-    classes = first.astype(np.int32) | last.astype(np.int32) << 8 | marks * MARK | hidden * HIDDEN
+    classes = first.astype(np.int32) | last.astype(np.int32) << 8 | hidden * HIDDEN
     parts = (entries, fold, classes, np.array(many, np.int32))
     return np.concatenate([part.astype(np.int32) for part in parts])
 

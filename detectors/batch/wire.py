@@ -10,26 +10,10 @@ from numpy.typing import NDArray
 
 from detectors.batch import scan
 from detectors.batch.flat import Flat
-from detectors.batch.resolver import NO_TOKEN, BatchResolver
+from detectors.batch.resolver import BatchResolver
 from detectors.batch.strings import I8, U1, Strings
-from detectors.batch.text_table import TextTable
+from detectors.batch.text_table import PLATFORMS, TOKENS
 from detectors.columns import MENTION, TICK
-from schemas.errors import RecordError
-from schemas.platforms import platform_number
-from schemas.tokens import canonical_token
-
-_PLATFORMS = TextTable(platform_number)
-
-
-def _is_token(text: str) -> int:
-    try:
-        canonical_token(text)
-    except RecordError:
-        return NO_TOKEN
-    return 1
-
-
-_TOKENS = TextTable(_is_token)
 
 
 @dataclass(frozen=True)
@@ -60,7 +44,7 @@ class Scanned:
         kind = found[:, scan.KIND]
         ticks, mentions = np.flatnonzero(kind == TICK), np.flatnonzero(kind == MENTION)
         aux, token, a, b, c = np.zeros((5, len(rows)), np.int64)
-        aux[mentions] = _PLATFORMS.numbers(_texts(self.data, found, scan.PLATFORM), mentions)[
+        aux[mentions] = PLATFORMS.numbers(_texts(self.data, found, scan.PLATFORM), mentions)[
             mentions
         ]
         aux[ticks] = found[ticks, scan.SIDE]
@@ -110,7 +94,7 @@ def scan_records(raws: Sequence[bytes]) -> Scanned:
         scan.scan_rows(data, ends - sizes, ends, found, plain)
     ticks = np.flatnonzero(plain & (found[:, scan.KIND] == TICK))
     if len(ticks):
-        plain[ticks] = _TOKENS.numbers(_texts(data, found, scan.TOKEN), ticks)[ticks] > 0
+        plain[ticks] = TOKENS.numbers(_texts(data, found, scan.TOKEN), ticks)[ticks] > 0
     return Scanned(data, found, plain)
 
 
