@@ -95,12 +95,6 @@ def sizes(column: pa.Array) -> I8:
     return np.where(valid(column), found, 0) if column.null_count else found
 
 
-def bools(column: pa.Array) -> B1:
-    """A column of truths; null is false."""
-    filled = column.fill_null(False) if column.null_count else column
-    return np.asarray(filled.to_numpy(zero_copy_only=False), np.bool_)
-
-
 def is_plain(kind: pa.DataType) -> bool:
     """Whether numbers of this type are doubles, or become ones without loss that matters here."""
     return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind))

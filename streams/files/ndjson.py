@@ -145,17 +145,11 @@ class LineChunk:
         plain = np.flatnonzero(self.scanned.plain)
         rest = np.flatnonzero(~self.scanned.plain)
         records = [other for other in self.others if other is not None]
-        out = RecordChunk(records, self.times[rest]).decode()
-        out.at = rest[out.at]
-        for each in out.rows:
-            each.at = rest[each.at]
-        first = next((i for i, r in enumerate(records) if not isinstance(r, BadRecord)), 0)
-        if len(plain) and len(rest) and plain[0] < rest[first]:
-            out.start_ms = None
+        out = decode_records(records, rest, self.times, plain)
         if len(plain):
             ticks = int((self.scanned.kind[plain] == TICK).sum())
             out.counts.update(tick=ticks, mention=len(plain) - ticks)
-            out.rows.append(_Plain(plain, self.scanned, plain))
+            out.rows.append(_Plain(plain, self.scanned))
         return out
 
 
@@ -165,58 +159,53 @@ class _Plain:
 
     at: I8
     _scanned: Scanned
-    _rows: I8
 
     def flat(self, ts_log_ms: I8, resolver: BatchResolver) -> Flat:
-        return self._scanned.flat(self._rows, ts_log_ms, resolver)
+        return self._scanned.flat(self.at, ts_log_ms, resolver)
 
 
-@dataclass
-class RecordChunk:
-    """Decoded records and their log times."""
+def decode_records(
+    records: Sequence[Record | BadRecord], rows: I8, times: I8, others: I8
+) -> Decoded:
+    """Columns of records that were decoded one by one, at ``rows`` of a chunk with log ``times``.
 
-    records: Sequence[Record | BadRecord]
-    times: I8
-
-    def part(self, start: int, stop: int) -> RecordChunk:
-        """Rows ``start`` to ``stop``, the last excluded."""
-        return RecordChunk(self.records[start:stop], self.times[start:stop])
-
-    def decode(self) -> Decoded:
-        """Columns of the rows."""
-        out = Decoded()
-        ticks: list[tuple[int, Tick]] = []
-        infos: list[tuple[int, TokenInfo]] = []
-        mentions: list[tuple[int, Mention]] = []
-        for i, record in enumerate(self.records):
-            if isinstance(record, Tick):
-                ticks.append((i, record))
-            elif isinstance(record, Mention):
-                mentions.append((i, record))
-            elif isinstance(record, TokenInfo):
-                infos.append((i, record))
-            elif isinstance(record, BadRecord):
-                out.bad.append(record)
-            else:
-                out.counts[str(record.__struct_config__.tag)] += 1
-        out.counts.update(tick=len(ticks), token_info=len(infos), mention=len(mentions))
-        parts: list[tuple[Columns, I8]] = []
-        if ticks:
-            at = np.array([i for i, _ in ticks], np.int64)
-            parts.append((tick_columns([t for _, t in ticks], self.times[at].tolist()), at))
-        if infos:
-            at = np.array([i for i, _ in infos], np.int64)
-            parts.append((columns_of([t for _, t in infos], self.times[at].tolist()), at))
-        if parts:
-            out.columns = joined(parts)
-            out.at = np.sort(np.concatenate([at for _, at in parts]))
-        if mentions:
-            at = np.array([i for i, _ in mentions], np.int64)
-            out.rows.append(_Mentions(at, [m for _, m in mentions]))
-        first = next((r for r in self.records if not isinstance(r, BadRecord)), None)
-        if isinstance(first, Heartbeat):
-            out.start_ms = first.log_start_ms
-        return out
+    ``others`` are the rows of the chunk's other records, which are sound; both rise.
+    """
+    out = Decoded()
+    ticks: list[tuple[int, Tick]] = []
+    infos: list[tuple[int, TokenInfo]] = []
+    mentions: list[tuple[int, Mention]] = []
+    first = int(others[0]) if len(others) else len(times)
+    for i, record in zip(rows.tolist(), records, strict=True):
+        if isinstance(record, BadRecord):
+            out.bad.append(record)
+            continue
+        if i < first:
+            first = i
+            out.start_ms = record.log_start_ms if isinstance(record, Heartbeat) else None
+        if isinstance(record, Tick):
+            ticks.append((i, record))
+        elif isinstance(record, Mention):
+            mentions.append((i, record))
+        elif isinstance(record, TokenInfo):
+            infos.append((i, record))
+        else:
+            out.counts[str(record.__struct_config__.tag)] += 1
+    out.counts.update(tick=len(ticks), token_info=len(infos), mention=len(mentions))
+    parts: list[tuple[Columns, I8]] = []
+    if ticks:
+        at = np.array([i for i, _ in ticks], np.int64)
+        parts.append((tick_columns([t for _, t in ticks], times[at].tolist()), at))
+    if infos:
+        at = np.array([i for i, _ in infos], np.int64)
+        parts.append((columns_of([t for _, t in infos], times[at].tolist()), at))
+    if parts:
+        out.columns = joined(parts)
+        out.at = np.sort(np.concatenate([at for _, at in parts]))
+    if mentions:
+        at = np.array([i for i, _ in mentions], np.int64)
+        out.rows.append(_Mentions(at, [m for _, m in mentions]))
+    return out
 
 
 @dataclass

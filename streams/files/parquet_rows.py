@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detectors.batch.flat import Flat
 from detectors.batch.resolver import BatchResolver
 from detectors.batch.strings import Strings
-from detectors.batch.text_table import TextTable
+from detectors.batch.text_table import PLATFORMS, TextTable
 from detectors.batch.xxh64 import hash_rows, hashes
 from detectors.columns import MENTION, TICK, UNKNOWN
 from schemas.decode import (
@@ -28,11 +28,10 @@ from schemas.decode import (
     decode_record,
 )
 from schemas.errors import RecordError
-from schemas.platforms import platform_number
 from schemas.records import Record
 from schemas.tokens import canonical_token
-from streams.files.arrow import bools, doubles, ints, is_plain, numbers, strings, valid
-from streams.files.ndjson import RecordChunk
+from streams.files.arrow import doubles, ints, is_plain, numbers, strings, valid
+from streams.files.ndjson import decode_records
 from streams.files.numbers import micro_usds, pack_prices
 from streams.files.rows import I8, BadRecord, Decoded
 from streams.files.schema import MENTION_NEEDS, RECORD_SCHEMA, TICK_NEEDS, need
@@ -56,7 +55,6 @@ REPEATED: Final = ("type", "platform", "token", "side")
 _ODD: Final = 255
 _TYPES: Final = TextTable(lambda name: {"mention": MENTION, "tick": TICK}.get(name, _ODD))
 _SIDES: Final = TextTable(lambda side: int(side == "sell"))
-_PLATFORMS: Final = TextTable(platform_number)
 _NOT_UTF8: Final = "\0not UTF-8"
 
 
@@ -81,9 +79,7 @@ class ParquetChunk:
     def decode(self) -> Decoded:
         """Columns of the rows."""
         batch, n = self.batch, self.batch.num_rows
-        flat = (
-            bools(batch["record"].is_null()) if batch["record"].null_count < n else np.ones(n, bool)
-        )
+        flat = ~valid(batch["record"])
         kind = np.where(flat, numbers(_TYPES, batch["type"], np.flatnonzero(flat)), _ODD)
         kind[~valid(batch["type"])] = _ODD
         ok = np.zeros(n, np.bool_)
@@ -94,29 +90,17 @@ class ParquetChunk:
         if mentions.any():
             need(batch.schema.names, MENTION_NEEDS, "mention", self.place)
             ok |= mentions & sound_mentions(batch)
-        out, odd_at = self._odd(np.flatnonzero(~ok))
-        out.at = odd_at
+        sound, odd = np.flatnonzero(ok), np.flatnonzero(~ok)
+        out = decode_records(self._records(odd), odd, self.times, sound)
         out.counts["tick"] += int((ticks & ok).sum())
         out.counts["mention"] += int((mentions & ok).sum())
-        if ok.any():
-            out.rows.append(_Rows(np.flatnonzero(ok), batch, kind))
+        if len(sound):
+            out.rows.append(_Rows(sound, batch, kind))
         return out
 
     def records(self) -> Sequence[Record | BadRecord]:
         """The rows as records, for who writes them on."""
         return self._records(np.arange(self.batch.num_rows))
-
-    def _odd(self, rows: I8) -> tuple[Decoded, I8]:
-        """Decode rows of other types, and rows that are not sound, by way of JSON."""
-        if not len(rows):
-            return Decoded(), rows
-        records = self._records(rows)
-        out = RecordChunk(records, self.times[rows]).decode()
-        if rows[0] != 0:
-            out.start_ms = None
-        for each in out.rows:
-            each.at = rows[each.at]
-        return out, rows[out.at]
 
     def _records(self, rows: I8) -> list[Record | BadRecord]:
         records: list[Record | BadRecord] = []
@@ -188,8 +172,7 @@ def log_times(batch: pa.RecordBatch, before_ms: int) -> I8:
     times = ints(batch, "ts_log_ms", 0)
     event = ints(batch, "ts_event_ms", 0)
     if "ts_log_ms" in batch.schema.names:
-        absent = bools(batch["ts_log_ms"].is_null())
-        times = np.where(absent, event, times)
+        times = np.where(valid(batch["ts_log_ms"]), times, event)
     else:
         times = event
     usable = (times >= MIN_TIME_MS) & (times < MAX_TIME_MS)
@@ -222,7 +205,7 @@ class _Rows:
             b[ticks] = micro_usds(doubles(batch, "value_usd")[ticks])
             c[ticks] = _depths(batch, ticks)
         if len(mentions):
-            aux[mentions] = numbers(_PLATFORMS, batch["platform"], mentions)[mentions]
+            aux[mentions] = numbers(PLATFORMS, batch["platform"], mentions)[mentions]
             hash_rows(strings(batch["author_id"]), mentions, who)
             b[mentions] = ints(batch, "reach", 0)[mentions]
             texts, named = _texts(batch), _named(batch, mentions)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from detectors.batch.text_table import TextTable
+from detectors.batch.text_table import TOKENS, TextTable
 from schemas.decode import (
     MAX_ORDER,
     MAX_PRICE_USD,
@@ -18,9 +18,8 @@ from schemas.decode import (
     MIN_PRICE_USD,
     MIN_TIME_MS,
 )
-from schemas.errors import RecordError
 from schemas.records import MAX_ID_CHARS, MAX_TOKENS_PER_MENTION
-from schemas.tokens import canonical_token
+from schemas.tokens import is_token
 from streams.files.arrow import B1, doubles, ints, is_plain, numbers, sizes, valid
 from streams.files.rows import I8
 
@@ -28,7 +27,6 @@ SAFE_TEXT_BYTES: Final = 8_000
 """Longer posts may exceed what a record may weigh as JSON: they take the way by JSON, as do other
 texts with more bytes than they may have characters."""
 _SIDES: Final = TextTable(lambda side: int(side in {"buy", "sell"}))
-_TOKENS: Final = TextTable(lambda token: int(_canonical(token) is not None))
 
 
 def sound_ticks(batch: pa.RecordBatch, rows: I8) -> B1:
@@ -54,7 +52,7 @@ def sound_ticks(batch: pa.RecordBatch, rows: I8) -> B1:
     ok &= _are(_SIDES, batch["side"], rows)
     if "usd_rate" in batch.schema.names and is_plain(batch["usd_rate"].type):
         ok &= ~np.isinf(doubles(batch, "usd_rate"))
-    return ok & _are(_TOKENS, batch["token"], rows)
+    return ok & _are(TOKENS, batch["token"], rows)
 
 
 def sound_mentions(batch: pa.RecordBatch) -> B1:
@@ -76,7 +74,7 @@ def sound_mentions(batch: pa.RecordBatch) -> B1:
         counts = pc.list_value_length(batch["tokens"]).fill_null(0)
         ok &= counts.to_numpy(zero_copy_only=False) <= MAX_TOKENS_PER_MENTION
         flat = pc.list_flatten(batch["tokens"])
-        wrong = [t for t in flat.unique().to_pylist() if t is None or _canonical(t) is None]
+        wrong = [t for t in flat.unique().to_pylist() if t is None or not is_token(t)]
         if wrong:
             lists = batch["tokens"].to_pylist()
             ok &= np.array([not any(t in wrong for t in each or ()) for each in lists])
@@ -98,10 +96,3 @@ def _sound(batch: pa.RecordBatch, *texts: str) -> B1:
 
 def _are(table: TextTable, column: pa.Array, rows: I8) -> B1:
     return valid(column) & (numbers(table, column, rows) > 0)
-
-
-def _canonical(text: str) -> str | None:
-    try:
-        return canonical_token(text)
-    except RecordError:
-        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from schemas.records import (
     Tick,
     TokenInfo,
 )
+from streams.files.kinds import recognise
+from streams.files.order import merged, scan, sources_of
 from streams.files.rows import Chunk
 from streams.replay.steps import gather
 
@@ -35,6 +38,11 @@ TOKENS = (
     "eip155:8453/erc20:0xfb6916095ca1df60bb79ce92ce3ea74c37c5d359",
     "eip155:1/erc20:0x" + "0" * 40,
 )
+TICK: dict[str, Any] = {
+    "type": "tick", "id": "t", "ts_event_ms": T0, "token": TOKENS[0], "price_usd": 0.5,
+    "value_usd": 10.0, "side": "buy", "trader_id": "w",
+}  # fmt: skip
+"""A good tick as JSON or a row has it."""
 LEXICON = Lexicon.parse(
     '{"versions": [{"version": 1, "effective_log_ms": 0, "tokens": ['
     f'{{"token": "{TOKENS[1]}", "symbol": "MOMO", "aliases": ["金狗", "the moon"]}}]}}]}}'
@@ -149,6 +157,12 @@ def rows_one_by_one(found: Sequence[Record]) -> list[tuple[Any, ...]]:
         for token in resolver.resolve(record, log_ms(record))
     ]
     return plain(columns_of(kept, list(map(log_ms, kept)))) + plain(columns_of_mentions(named))
+
+
+def chunks_of(path: Path) -> list[Chunk]:
+    """A file's records as a replay reads them, one chunk after the other."""
+    sources = sources_of(scan(recognise(path)), path.parent / "spill")
+    return [chunk for chunks in merged(sources) for chunk in chunks]
 
 
 def rows_of_chunks(chunks: Sequence[Chunk]) -> list[tuple[Any, ...]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,13 +29,17 @@ from schemas.errors import (
     StateError,
 )
 from schemas.records import Heartbeat, Mention, Record
-from streams.files.kinds import recognise
-from streams.files.order import merged, scan, sources_of
-from streams.files.rows import Chunk
 from streams.log.base import LogRecord
 from streams.worker.checkpoint import CheckpointStore
 from tests.helpers.logs import T0, deal, engine_of, random_log
-from tests.helpers.records import TOKENS, records, rows_of_chunks, rows_one_by_one
+from tests.helpers.records import (
+    TICK,
+    TOKENS,
+    chunks_of,
+    records,
+    rows_of_chunks,
+    rows_one_by_one,
+)
 
 KINDS = ("mention", "tick", "token_info", "gauge", "control")
 JSON = st.recursive(
@@ -81,11 +84,6 @@ def test_records_of_a_topic_of_any_kind(data: st.DataObject) -> None:
             assert typed == anything  # a topic takes no record that the door would refuse
 
 
-def read(path: Path) -> list[Chunk]:
-    sources = sources_of(scan(recognise(path)), path.parent / "spill")
-    return [chunk for chunks in merged(sources) for chunk in chunks]
-
-
 @given(data=st.data(), found=st.lists(records, min_size=1, max_size=12))
 @settings(max_examples=120, **EVERYWHERE)
 def test_good_lines_among_bad_ones_are_all_kept(
@@ -108,7 +106,7 @@ def test_good_lines_among_bad_ones_are_all_kept(
     path.write_bytes(b"\n".join(lines) + b"\n")
     wanted = [outcome(decode_record, text) for line in lines if (text := line.strip())]
     good: list[Any] = [each for each in wanted if not isinstance(each, str)]
-    chunks = read(path)
+    chunks = chunks_of(path)
     decoded = [chunk.decode() for chunk in chunks]
     bad = sorted(each.error.code for one in decoded for each in one.bad)
     assert bad == sorted(each for each in wanted if isinstance(each, str))
@@ -117,10 +115,6 @@ def test_good_lines_among_bad_ones_are_all_kept(
     assert sorted(rows) == sorted(rows_one_by_one(good))
 
 
-TICK: dict[str, Any] = {
-    "type": "tick", "id": "t", "ts_event_ms": T0, "token": TOKENS[0], "price_usd": 0.5,
-    "value_usd": 10.0, "side": "buy", "trader_id": "w",
-}  # fmt: skip
 POST: dict[str, Any] = {
     "type": "mention", "id": "m", "ts_event_ms": T0, "platform": "x", "author_id": "a",
     "text": "$MOMO", "tokens": [TOKENS[0]],
@@ -169,7 +163,7 @@ def test_rows_of_parquet_are_records_or_dead_letters(
     rows.append(base | good)
     path = tmp_path_factory.mktemp("rows") / "a.parquet"
     pq.write_table(pa.Table.from_pylist(rows, schema=WHOLE), path)
-    chunks = read(path)
+    chunks = chunks_of(path)
     decoded = [chunk.decode() for chunk in chunks]
     read_rows = sum(sum(one.counts.values()) + len(one.bad) for one in decoded)
     assert read_rows == len(rows)
@@ -193,7 +187,7 @@ def test_a_parquet_file_of_another_form_is_refused_or_read(
     if how == "bytes":
         path.write_bytes(damage(path.read_bytes(), data))
     try:
-        rows_of_chunks(read(path))
+        rows_of_chunks(chunks_of(path))
     except InputFileError as error:
         assert str(path) in str(error)  # noqa: PT017
 

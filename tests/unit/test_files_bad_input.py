@@ -20,22 +20,12 @@ from schemas.errors import InputFileError, UserError
 from schemas.records import Heartbeat, Tick
 from streams.files.kinds import find_files, recognise
 from streams.files.lines import read_lines
-from streams.files.order import merged, scan, sources_of
-from streams.files.rows import BadRecord, Chunk, Decoded
+from streams.files.order import scan
+from streams.files.rows import BadRecord, Decoded
 from streams.files.write import write_records
-from tests.helpers.records import T0, TOKENS, rows_of_chunks
+from tests.helpers.records import T0, TICK, TOKENS, chunks_of, rows_of_chunks
 
 GOOD = b'{"type":"heartbeat","id":"h%d","ts_event_ms":1736812800000}'
-TICK: dict[str, Any] = {
-    "type": "tick",
-    "id": "t",
-    "ts_event_ms": T0,
-    "token": TOKENS[0],
-    "price_usd": 0.5,
-    "value_usd": 10.0,
-    "side": "buy",
-    "trader_id": "w",
-}
 MENTION: dict[str, Any] = {
     "type": "mention",
     "id": "m",
@@ -46,18 +36,13 @@ MENTION: dict[str, Any] = {
 }
 
 
-def read(path: Path) -> list[Chunk]:
-    sources = sources_of(scan(recognise(path)), path.parent / "spill")
-    return [chunk for chunks in merged(sources) for chunk in chunks]
-
-
 def decode(path: Path) -> list[Decoded]:
-    return [chunk.decode() for chunk in read(path)]
+    return [chunk.decode() for chunk in chunks_of(path)]
 
 
 def ids_of(path: Path) -> list[str]:
     """Ids of the rows a replay makes of a file."""
-    return [row[1] for row in rows_of_chunks(read(path))]
+    return [row[1] for row in rows_of_chunks(chunks_of(path))]
 
 
 def bad_of(path: Path) -> list[BadRecord]:
@@ -315,7 +300,7 @@ def test_other_types_that_say_the_same_are_taken(tmp_path: Path) -> None:
 
     ours = Tick("t", T0, TOKENS[0], "0.000000000001", 10, "buy", "w", ts_log_ms=T0 + 1)
     write_records([ours], tmp_path / "a.parquet")
-    expected = rows_of_chunks(read(tmp_path / "a.parquet"))
+    expected = rows_of_chunks(chunks_of(tmp_path / "a.parquet"))
     row = TICK | {"ts_log_ms": T0 + 1}
     for price, value, kinds in (
         ("0.000000000001", 10, {}),
@@ -327,13 +312,13 @@ def test_other_types_that_say_the_same_are_taken(tmp_path: Path) -> None:
         path = parquet(
             tmp_path / "b.parquet", [row | {"price_usd": price, "value_usd": value}], **kinds
         )
-        assert rows_of_chunks(read(path)) == expected
+        assert rows_of_chunks(chunks_of(path)) == expected
     us = parquet(
         tmp_path / "c.parquet",
         [row | {"ts_log_ms": (T0 + 1) * 1000, "price_usd": 1e-12, "mine": object.__name__}],
         ts_log_ms=pa.timestamp("us"),
     )
-    assert rows_of_chunks(read(us)) == expected
+    assert rows_of_chunks(chunks_of(us)) == expected
 
 
 def test_text_that_is_not_utf8_spoils_its_row_alone(tmp_path: Path) -> None:
@@ -346,7 +331,7 @@ def test_text_that_is_not_utf8_spoils_its_row_alone(tmp_path: Path) -> None:
     pq.write_table(table, path)
     (found,) = decode(path)
     assert [(b.error.code, b.place) for b in found.bad] == [("not_utf8", f"{path}:2")]
-    rows = rows_of_chunks(read(path))
+    rows = rows_of_chunks(chunks_of(path))
     assert [row[1] for row in rows] == ["m0", "m2"]
     prints = {row[1 + ARRAYS.index("a")] for row in rows}
     assert prints == {text_fingerprint("fine"), text_fingerprint("café")}
@@ -370,4 +355,4 @@ def test_a_damaged_file_is_refused_or_read_and_never_breaks(
         cut = data.draw(st.integers(0, len(raw)) | st.just(len(raw)))
         path.write_bytes(raw[:cut])
         with suppress(InputFileError):
-            rows_of_chunks(read(path))
+            rows_of_chunks(chunks_of(path))

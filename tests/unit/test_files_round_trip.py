@@ -13,17 +13,18 @@ from hypothesis import strategies as st
 from schemas.records import Heartbeat, Record, Tick
 from streams.files.kinds import recognise
 from streams.files.order import merged, scan, sources_of
-from streams.files.rows import Chunk
 from streams.files.write import write_records
-from tests.helpers.records import T0, TOKENS, records, rows_of_chunks, rows_one_by_one, same_value
+from tests.helpers.records import (
+    T0,
+    TOKENS,
+    chunks_of,
+    records,
+    rows_of_chunks,
+    rows_one_by_one,
+    same_value,
+)
 
 ENDINGS = [".ndjson", ".jsonl", ".ndjson.gz", ".ndjson.zst", ".parquet"]
-
-
-def read(path: Path, spill: Path) -> list[Chunk]:
-    return [
-        chunk for chunks in merged(sources_of(scan(recognise(path)), spill)) for chunk in chunks
-    ]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -36,7 +37,7 @@ def test_a_written_file_reads_back_as_the_same_columns(ending: str, found: list[
         path = Path(folder) / f"records{ending}"
         assert write_records(found, path) == len(found)
         assert [p.name for p in Path(folder).iterdir()] == [path.name]
-        chunks = read(path, Path(folder) / "spill")
+        chunks = chunks_of(path)
         rows = [row for chunk in chunks for row in rows_of_chunks([chunk])]
         assert not any(chunk.decode().bad for chunk in chunks)
     assert sorted(rows) == sorted(rows_one_by_one(found))
@@ -48,6 +49,20 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
         write_records(iter(found), tmp_path / f"a{ending}")
         write_records(iter(found), tmp_path / f"b{ending}")
         assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_heartbeat_says_when_the_log_began_if_it_comes_first(ending: str, tmp_path: Path) -> None:
+    """The first record that can be used decides, whatever cannot be used came before it."""
+    path = tmp_path / f"a{ending}"
+    bad = Tick("b", T0, "MOMO", 0.5, 10, "buy", "w")
+    tick = Tick("t", T0 + 1, TOKENS[0], 0.5, 10, "buy", "w")
+    beat = Heartbeat("h", T0 + 1, log_start_ms=T0 - 5)
+    for found, start_ms in (([bad, beat, tick], T0 - 5), ([bad, tick, beat], None)):
+        write_records(found, path)
+        (chunk,) = chunks_of(path)
+        decoded = chunk.decode()
+        assert (len(decoded.bad), decoded.start_ms) == (1, start_ms)
 
 
 def test_decimal_text_that_a_double_can_say_is_a_double(tmp_path: Path) -> None:
