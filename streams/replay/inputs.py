@@ -15,7 +15,6 @@ import numpy as np
 from detectors.batch.resolver import BatchResolver
 from schemas.decode import decode_as
 from schemas.errors import InputFileError, RecordError
-from schemas.records import Heartbeat
 from schemas.topics import MENTIONS, TICKS, TOKEN_INFO
 from streams.files.kinds import find_files
 from streams.files.ndjson import LineChunk, decode_values
@@ -25,7 +24,7 @@ from streams.log.base import LogRecord
 from streams.log.sqlite_reader import ReadonlyLog, open_readonly
 from streams.replay.steps import Step, deal, gather
 from streams.replay.window import Cut
-from streams.worker.inputs import KIND_OF, input_names
+from streams.worker.inputs import KIND_OF, declared_start_ms, input_names
 
 LOG_NAME: Final = "log"
 """The one input that files are read as."""
@@ -179,8 +178,7 @@ class _Head:
             first = decode_as(record.value or b"", kind_of(self.topic))
         except RecordError:
             return record.timestamp
-        declared = first.log_start_ms if isinstance(first, Heartbeat) else None
-        return record.timestamp if declared is None else declared
+        return declared_start_ms(first, record.timestamp)
 
 
 class _Log:
@@ -231,20 +229,15 @@ class _Log:
         if head.cut.ended and head.cut.through_ms is not None:
             head.log_ms = head.cut.through_ms
         start_ms = None if start is None else head.cut.start_ms(start)
-        skipped = Counter(skipped=head.cut.skipped - before)
-        if rows.stop == rows.start:
-            nothing = dict.fromkeys(self._readers(head))
-            return Step(head.name, nothing, through, head.log_ms, start_ms, skipped)
-        chunk = _chunk(head.topic, records[rows], times[rows])
-        columns, seen = gather([chunk], resolver)
-        columns = head.cut.columns(columns)
+        columns, bad = None, []
+        counts = Counter(skipped=head.cut.skipped - before)
+        if rows.stop > rows.start:
+            chunk = _chunk(head.topic, records[rows], times[rows])
+            found, seen = gather([chunk], resolver)
+            columns, bad = head.cut.columns(found), seen.bad
+            counts += seen.outcomes()
         dealt = deal(columns, self._parts) if head.topic == MENTIONS else {head.partition: columns}
-        counts = seen.outcomes() + skipped
-        return Step(head.name, dealt, through, head.log_ms, start_ms, counts, seen.bad)
-
-    def _readers(self, head: _Head) -> list[int]:
-        """Numbers of the engines that read an input."""
-        return list(range(self._parts)) if head.topic == MENTIONS else [head.partition]
+        return Step(head.name, dealt, through, head.log_ms, start_ms, counts, bad)
 
 
 def kind_of(topic: str) -> str:

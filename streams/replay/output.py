@@ -102,13 +102,7 @@ def _swap(part: Path, out: Path) -> None:
 
 
 class Output:
-    """The files of a run, written as it goes.
-
-    Parameters
-    ----------
-    folder : exists and is empty.
-    scores : whether score rows are wanted; ``scores.parquet`` is there in any case.
-    """
+    """The files of a run, written as it goes, in a folder that exists and is empty."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
