@@ -29,8 +29,6 @@ class Patience:
         self._since: dict[Any, float] = {}
         self._spoke: set[Any] = set()
         self._task: asyncio.Task[None] | None = None
-        self.closed = 0
-        """Connections closed for saying nothing."""
 
     def heard(self, request: web.Request) -> None:
         """Note that a request's headers are complete."""
@@ -59,4 +57,3 @@ class Patience:
             for connection, since in self._since.items():
                 if now - since >= self._timeout_s:
                     connection.force_close()
-                    self.closed += 1
