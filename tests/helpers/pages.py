@@ -13,12 +13,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from tests.helpers.ports import free_ports
 
 ROOT: Final = Path(__file__).parents[2]
 TIMEOUT_S: Final = 240
@@ -75,7 +76,7 @@ def play(page: Path, folder: Path) -> list[Step]:
     Raises AssertionError where a command fails, or prints something else than the page says.
     """
     text = page.read_text("utf-8")
-    for port, free in zip(PORTS, _free_ports(len(PORTS)), strict=True):
+    for port, free in zip(PORTS, free_ports(len(PORTS)), strict=True):
         text = re.sub(rf"\b{port}\b", str(free), text)
     todo = steps(text)
     shutil.copytree(ROOT / "examples", folder / "examples")
@@ -149,14 +150,3 @@ def _environment(folder: Path) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "COLUMNS": "80",
     }
-
-
-def _free_ports(n: int) -> list[int]:
-    held = [socket.socket() for _ in range(n)]
-    try:
-        for s in held:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in held]
-    finally:
-        for s in held:
-            s.close()

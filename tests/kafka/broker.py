@@ -17,6 +17,8 @@ from pathlib import Path
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from tests.helpers.ports import free_ports
+
 HERE = Path(__file__).parent
 CACHE = HERE.parent.parent / ".cache" / "kafka"
 READY_TIMEOUT_S = 120.0
@@ -165,18 +167,6 @@ class KafkaBroker:
         raise RuntimeError(
             f"the broker did not come up in {READY_TIMEOUT_S:g} s: {self.log_tail()}"
         )
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at this moment."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def in_ci() -> bool:
