@@ -33,12 +33,12 @@ class Check:
     remedy: str = ""
 
 
-def failed(name: str, error: GoldendogError, verdict: Verdict = "FAIL") -> Check:
+def failed(name: str, error: GoldendogError) -> Check:
     """The check that an error of ours makes.
 
     >>> failed("lexicon", UserError("l.json cannot be read", "check the path")).remedy
     'check the path'
     """
     if isinstance(error, UserError):
-        return Check(name, verdict, error.problem, error.remedy)
-    return Check(name, verdict, str(error))
+        return Check(name, "FAIL", error.problem, error.remedy)
+    return Check(name, "FAIL", str(error))

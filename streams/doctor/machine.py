@@ -111,12 +111,17 @@ def check_clock(now_s: float | None = None) -> Check:
     return Check("clock", "OK", shown)
 
 
-def check_room(name: str, folder: Path, free: int | None = None) -> Check:
-    """Whether the disk that holds ``folder`` (or will) has room; ``free`` stands for its bytes."""
+def nearest(folder: Path) -> Path:
+    """``folder``, or the one above it that is there already."""
     at = folder.absolute()
     while not at.exists() and at != at.parent:
         at = at.parent
-    free = shutil.disk_usage(at).free if free is None else free
+    return at
+
+
+def check_room(name: str, folder: Path, free: int | None = None) -> Check:
+    """Whether the disk that holds ``folder`` (or will) has room; ``free`` stands for its bytes."""
+    free = shutil.disk_usage(nearest(folder)).free if free is None else free
     found = f"{free / (1 << 30):.1f} GiB free for {folder}"
     if free < NONE_BYTES:
         return Check(name, "FAIL", found, "make room, or name another folder")

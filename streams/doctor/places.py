@@ -12,15 +12,14 @@ from typing import Final
 
 from schemas.errors import GoldendogError, LexiconError
 from streams.doctor.check import Check, failed
+from streams.doctor.machine import nearest
 
 AHEAD_MS: Final = 60_000
 
 
 def check_data_folder(folder: Path) -> Check:
     """Whether a run can keep its log in ``folder``; a log that is there is opened and read."""
-    at = folder.absolute()
-    while not at.exists() and at != at.parent:
-        at = at.parent
+    at = nearest(folder)
     if not at.is_dir():
         return Check("data folder", "FAIL", f"{at} is no folder", "name another with --data-dir")
     if not _writable(at):
