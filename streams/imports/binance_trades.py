@@ -57,10 +57,11 @@ class BinanceTrades(Adapter):
         if self._market is not None and self._market[1] in DOLLARS and quote_usd is None:
             quote_usd = 1.0
         quote = "1 BTC" if self._market is None else f"1 {self._market[1]}"
-        super().__init__(path, delays, positive_rate(quote_usd, "--quote-usd", quote))
+        self._rate = positive_rate(quote_usd, "--quote-usd", quote)
+        super().__init__(path, delays, self._rate)
         if event is not None and self._market is not None:
             raise UserError("--event is for files of several events", "leave it out")
-        self._rate, self._event = quote_usd or 0.0, event
+        self._event = event
         self._table = self._layout()
         self._covered: dict[str, dict[str, tuple[int, int]]] = {}
         self._seen: dict[str, int] = {}

@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -30,6 +30,7 @@ BATCH_ROWS: Final = 20_000
 MAX_FIELD_CHARS: Final = 1 << 20
 _MONEY: Final = ("price_usd", "value_usd", "liquidity_usd")
 _WHOLE: Final = ("reach", "order")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OwnCsv(Adapter):
@@ -221,16 +222,13 @@ def _ms(text: str, unit: str, name: str) -> int:
                 remedy="write 2025-01-14T08:30:00Z, or name the --time-unit",
             ) from None  # fmt: skip
         at = read.replace(tzinfo=UTC) if read.tzinfo is None else read
-        return (at - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND
+        return (at - _EPOCH) // timedelta(milliseconds=1)
     value = _number(text, name, Decimal, "name the --time-unit: s, ms, us, ns or iso")
     ms = value * UNITS[unit] / 1_000_000
     if abs(ms) >= 1 << 62:
         raise RecordError("bad_time", f"{text[:40]!r} is outside 2009 to 2100", field=name,
                           remedy="name the --time-unit: s, ms, us, ns or iso")  # fmt: skip
     return int(ms)
-
-
-_MILLISECOND: Final = datetime.fromtimestamp(0.001, UTC) - datetime.fromtimestamp(0, UTC)
 
 
 def _number(text: str, name: str, kind: Callable[[str], Any], remedy: str = "") -> Any:

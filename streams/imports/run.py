@@ -102,10 +102,8 @@ def _manifest(adapter: Adapter, tally: Tally, sink: Sink, folder: Path) -> dict[
 
 
 def _source(path: Path) -> dict[str, Any]:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+        digest = hashlib.file_digest(file, "sha256")
     return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
 
 

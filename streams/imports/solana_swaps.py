@@ -55,10 +55,11 @@ class SolanaSwaps(Adapter):
         dust_sol: float = DUST_SOL,
         tokens: Path | None = None,
     ) -> None:
-        super().__init__(path, delays, positive_rate(sol_usd, "--sol-usd", "1 SOL"))
+        self._rate = positive_rate(sol_usd, "--sol-usd", "1 SOL")
+        super().__init__(path, delays, self._rate)
         if not 0 <= dust_sol < 1e9:
             raise UserError(f"--dust-sol is {dust_sol}", "write an amount of SOL, such as 0.05")
-        self._rate, self._dust, self._tokens = sol_usd or 0.0, dust_sol, tokens
+        self._dust, self._tokens = dust_sol, tokens
         self._held: dict[str, float] = {}
         self._table = Table(
             path,
