@@ -21,6 +21,7 @@ from typing import Final
 from streams.sources_hash import sources_hash
 
 log = logging.getLogger(__name__)
+COMPILING: Final = "compiling the detector for this machine: up to a minute, the first time only"
 
 ROOM_BYTES: Final = 64 << 20
 """A cache of kernels takes some 10 MiB. Numba fails where it cannot write one: better have none."""

@@ -61,7 +61,7 @@ def replay(
     and summary.json. The folder appears when it is whole; nothing else is ever replaced.
     """
     from streams.cli.times import duration_ms, instant_ms
-    from streams.numba_cache import kernels_are_cached, prepare_numba_cache
+    from streams.numba_cache import COMPILING, kernels_are_cached, prepare_numba_cache
     from streams.settings_load import load_settings
 
     from_ms = None if since is None else instant_ms(since, "--from")
@@ -70,9 +70,7 @@ def replay(
     settings = load_settings(config, {"lexicon": lexicon})
     prepare_numba_cache()
     if not kernels_are_cached():
-        typer.echo(
-            "compiling the detector for this machine: up to 30 s, the first time only", err=True
-        )
+        typer.echo(COMPILING, err=True)
     from streams.replay.api import replay as run
     from streams.replay.bar import progress_bar
     from streams.replay.window import Window

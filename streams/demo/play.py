@@ -27,7 +27,7 @@ from streams.demo.screen import PlainScreen, Screen, TerminalScreen
 from streams.embedded import EmbeddedOptions, EmbeddedRun, run_embedded
 from streams.logs import configure_logs
 from streams.model_store import load_default_model
-from streams.numba_cache import kernels_are_cached
+from streams.numba_cache import COMPILING, kernels_are_cached
 from streams.scenario.anchors import ORDINARY
 from streams.scenario.coins import ALL, lexicon_text
 from streams.scenario.emit import Tape, heartbeats, records
@@ -74,7 +74,7 @@ def _warm_up(console: Console, model: Model) -> None:
     """Have the kernels compiled before the clock starts, and say so where that takes long."""
     what = "loading the detector ..."
     if not kernels_are_cached():
-        what = "compiling the detector for this machine: up to 30 s, the first time only ..."
+        what = f"{COMPILING} ..."
         if not console.is_terminal:
             console.print(what)
     with console.status(what):

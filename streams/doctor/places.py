@@ -79,11 +79,13 @@ def check_cache() -> Check:
         return Check(
             "kernel cache",
             "WARN",
-            "no cache folder can be written: each start compiles for up to 30 s",
+            "no cache folder can be written: each start compiles for up to a minute",
             "set GOLDENDOG_CACHE_DIR to a folder that can be written",
         )
     folder = os.environ["NUMBA_CACHE_DIR"]
-    state = "warm" if kernels_are_cached() else "cold, so the first start compiles for up to 30 s"
+    state = (
+        "warm" if kernels_are_cached() else "cold, so the first start compiles for up to a minute"
+    )
     return Check("kernel cache", "OK", f"{state}: {folder}")
 
 

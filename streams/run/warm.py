@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from detectors.columns import columns_of
 from schemas.records import Tick
-from streams.numba_cache import kernels_are_cached
+from streams.numba_cache import COMPILING, kernels_are_cached
 from streams.worker.app import Detection
 
 _T0: int = 1_736_812_800_000
@@ -15,7 +15,7 @@ _T0: int = 1_736_812_800_000
 def warm_up(detection: Detection, say: Callable[[str], None]) -> None:
     """Push one trade through an engine of its own."""
     if not kernels_are_cached():
-        say("compiling the detector for this machine: up to 30 s, the first time only")
+        say(COMPILING)
     engine = detection.engine(["warm-up"])
     tick = Tick("t", _T0, "eip155:1/erc20:0x" + "0" * 40, 1, 1, "buy", "w")
     engine.push("warm-up", columns_of([tick], [_T0]), 0, _T0, _T0)
