@@ -16,11 +16,11 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # Two workers suit two cores; files stay whole, so that a broker or a compile is paid for once.
 PYTEST := $(PY) -m pytest -n 2 --dist loadfile
 
-.PHONY: help setup setup-dev demo test cover check fix schema golden docs bench lock clean
+.PHONY: help setup setup-dev demo demo-kafka test cover check fix schema golden docs chaos bench bench-kafka lock clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
-		printf '  make %-10s %s\n' "$$name" "$$what"; done
+		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 setup: $(RUN_STAMP) ## make .venv with everything goldendog needs to run
 
@@ -44,6 +44,9 @@ $(DEV_STAMP): requirements/dev.lock $(RUN_STAMP)
 
 demo: setup ## play the RedNote wave of January 2025, from posts and trades to alerts
 	@$(VENV)/bin/goldendog demo $(ARGS)
+
+demo-kafka: setup ## the same through Apache Kafka: a broker and two workers, started and ended here
+	@$(VENV)/bin/goldendog demo --kafka $(ARGS)
 
 test: setup-dev ## run every test
 	@$(PYTEST) $(ARGS)
@@ -74,8 +77,14 @@ golden: setup-dev ## write the golden alerts anew, after a change that moves the
 docs: setup-dev ## write docs/reference and the README's sample alert anew, from code
 	@$(PY) -m tests.helpers.reference
 
+chaos: setup-dev ## kill, freeze and confuse workers and a real broker, and compare with a replay (docs/chaos.md)
+	@$(PY) -W ignore -m tests.chaos $(ARGS)
+
 bench: setup-dev ## measure the engine beside its peers on this machine (docs/benchmarks.md)
 	@$(PY) -m benchmarks $(ARGS)
+
+bench-kafka: setup-dev ## measure workers on a real broker beside Faust and quixstreams
+	@$(PY) -m benchmarks.kafka $(ARGS)
 
 lock: ## resolve the dependencies anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

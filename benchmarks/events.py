@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 if TYPE_CHECKING:
     from detectors.columns import Columns
 
@@ -34,6 +32,8 @@ Score = tuple[int, int, float, float, float]
 
 def events_of(columns: Columns) -> list[Event]:
     """Records as plain values, to be made before the clock runs."""
+    import numpy as np  # which the environment of a peer on Kafka has not
+
     tick = columns.kind == 1
     units = columns.a[tick] & 255
     if len(units) and (units != units[0]).any():
@@ -181,19 +181,25 @@ def stabilised(events: float) -> int:
     return math.floor(2048 * math.sqrt(events + 0.375) + 0.5) - 1254
 
 
-def event_scores(events: Iterable[Event]) -> Iterator[Score]:
+class Scorer:
     """Scores of each bar once the log has passed it by the lateness, event by event."""
-    tokens: dict[int, TokenScores] = {}
-    held: dict[int, dict[int, Bar]] = {}  # bar, token: what waits for its bar's end
-    log_start = -1
-    due_ms = 0
-    for token, tick, ts_event, ts_log, tie, price, value in events:
-        if log_start < 0:
-            log_start = ts_log
-        if ts_log >= due_ms:
-            yield from closed(held, tokens, (ts_log - LATENESS_MS) // BAR_MS, log_start)
-            due_ms = ((ts_log - LATENESS_MS) // BAR_MS + 1) * BAR_MS + LATENESS_MS
-        bars = held.setdefault(ts_event // BAR_MS, {})
+
+    def __init__(self) -> None:
+        self.tokens: dict[int, TokenScores] = {}
+        self.held: dict[int, dict[int, Bar]] = {}  # bar, token: what waits for its bar's end
+        self.log_start = -1
+        self.due_ms = 0
+
+    def take(self, event: Event) -> list[Score]:
+        """Take in an event; the scores of the bars that it shows to be over."""
+        token, tick, ts_event, ts_log, tie, price, value = event
+        out: list[Score] = []
+        if ts_log >= self.due_ms:
+            if self.log_start < 0:
+                self.log_start = ts_log
+            out = self.close((ts_log - LATENESS_MS) // BAR_MS)
+            self.due_ms = ((ts_log - LATENESS_MS) // BAR_MS + 1) * BAR_MS + LATENESS_MS
+        bars = self.held.setdefault(ts_event // BAR_MS, {})
         bar = bars.get(token)
         if bar is None:
             bar = bars[token] = Bar()
@@ -204,17 +210,24 @@ def event_scores(events: Iterable[Event]) -> Iterator[Score]:
                 bar.price = price
         else:
             bar.mentions += 1
-    yield from closed(held, tokens, 1 << 62, log_start)
+        return out
+
+    def close(self, end: int) -> list[Score]:
+        """Scores of the bars before ``end``, which are held no longer."""
+        out: list[Score] = []
+        for at in sorted(bar for bar in self.held if bar < end):
+            for token, bar in self.held.pop(at).items():
+                scores = self.tokens.get(token)
+                if scores is None:
+                    start_ms = min(self.log_start, at * BAR_MS)
+                    scores = self.tokens[token] = TokenScores(start_ms)
+                out.append((token, at, *scores.close(at, bar)))
+        return out
 
 
-def closed(
-    held: dict[int, dict[int, Bar]], tokens: dict[int, TokenScores], end: int, log_start: int
-) -> Iterator[Score]:
-    """Scores of the bars before ``end``, which are held no longer."""
-    for at in sorted(bar for bar in held if bar < end):
-        for token, bar in held.pop(at).items():
-            scores = tokens.get(token)
-            if scores is None:
-                scores = tokens[token] = TokenScores(min(log_start, at * BAR_MS))
-            z_mentions, z_volume, z_return = scores.close(at, bar)
-            yield token, at, z_mentions, z_volume, z_return
+def event_scores(events: Iterable[Event]) -> Iterator[Score]:
+    """Scores of every bar of a whole log."""
+    scorer = Scorer()
+    for event in events:
+        yield from scorer.take(event)
+    yield from scorer.close(1 << 62)

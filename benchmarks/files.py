@@ -42,6 +42,7 @@ from schemas.topics import MENTIONS, TICKS  # noqa: E402
 from streams.files.ndjson import decode_lines, decode_values  # noqa: E402
 from streams.model_store import load_default_model  # noqa: E402
 from streams.replay.api import replay  # noqa: E402
+from streams.replay.following import Fixed  # noqa: E402
 from streams.replay.steps import gather  # noqa: E402
 
 RECORDS: Final = 2_000_000
@@ -65,7 +66,7 @@ def best(what: Callable[[], Any]) -> float:
     return min(seconds)
 
 
-def push(messages: Sequence[Message], resolver: BatchResolver) -> Engine:
+def push(messages: Sequence[Message], names: Fixed) -> Engine:
     """Decode and push batches: JSON of one topic, or resolved posts."""
     engine = Engine(
         EngineSettings(), load_default_model(), [MENTIONS, TICKS], fingerprint="benchmark"
@@ -77,7 +78,7 @@ def push(messages: Sequence[Message], resolver: BatchResolver) -> Engine:
             kind = "mention" if name == MENTIONS else "tick"
             raws, times = value
             chunk = decode_values(raws, kind, times, PLACES)
-            columns, _ = gather([chunk], resolver)
+            columns, _ = gather([chunk], names)
         engine.push(name, columns, offset, log_ms)
     return engine
 
@@ -93,7 +94,7 @@ def public(lines: Sequence[bytes]) -> list[Message]:
     return sorted(found, key=lambda message: message[:3])
 
 
-def internal(messages: Sequence[Message], resolver: BatchResolver) -> list[Message]:
+def internal(messages: Sequence[Message], names: Fixed) -> list[Message]:
     """The same with posts resolved, as the detector reads them live."""
     found: list[Message] = []
     for log_ms, name, i, value in messages:
@@ -102,7 +103,7 @@ def internal(messages: Sequence[Message], resolver: BatchResolver) -> list[Messa
             continue
         raws, times = value
         chunk = decode_values(raws, "mention", times, PLACES)
-        columns, _ = gather([chunk], resolver)
+        columns, _ = gather([chunk], names)
         assert columns is not None
         packed = pack_columns(
             columns,
@@ -140,18 +141,18 @@ def measure(shrink: int, folder: Path) -> dict[str, Any]:
             source, lexicon=folder / "lexicon.json", out=folder / out, overwrite=True
         ).summary
 
-    resolver = BatchResolver(lexicon)
+    names = Fixed(BatchResolver(lexicon))
     as_json = public(lines)
-    resolved = internal(as_json, resolver)
-    push(as_json[:20], resolver)  # load the compiled kernels
-    push(resolved[:20], resolver)
+    resolved = internal(as_json, names)
+    push(as_json[:20], names)  # load the compiled kernels
+    push(resolved[:20], names)
     summary = run(path, "out")
     from_files = best(lambda: run(path, "out"))
-    from_json = best(lambda: push(as_json, resolver))
-    from_resolved = best(lambda: push(resolved, resolver))
+    from_json = best(lambda: push(as_json, names))
+    from_resolved = best(lambda: push(resolved, names))
     columns, _ = gather(
         [decode_lines([(i, raw, len(raw)) for i, raw in enumerate(lines)], "bench", 0)],
-        resolver,
+        names,
     )
     assert columns is not None
     return {

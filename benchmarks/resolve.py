@@ -32,18 +32,9 @@ _CHINESE = (
 
 
 def main() -> None:
-    rng = random.Random(7)
-    mints = [_mint(rng) for _ in range(N_TOKENS)]
-    aliases = sorted({_alias(rng, i) for i in range(2 * N_TOKENS)})
-    resolver = Resolver(Lexicon.parse(_lexicon(mints, aliases)))
-    kinds = {
-        "english": [_english(rng, aliases) for _ in range(N_POSTS)],
-        "chinese": [_chinese(rng, aliases) for _ in range(N_POSTS)],
-        "cashtag": [
-            f"{_english(rng, aliases)} $SYM{rng.randrange(N_TOKENS)}" for _ in range(N_POSTS)
-        ],
-        "address": [f"{_english(rng, aliases)} ca {rng.choice(mints)}" for _ in range(N_POSTS)],
-    }
+    aliases = _aliases()
+    resolver = Resolver(Lexicon.parse(lexicon_text()))
+    kinds = posts(N_POSTS)
     mix = [("english", 0.5), ("chinese", 0.3), ("cashtag", 0.15), ("address", 0.05)]
     kinds["mix"] = [kinds[k][i] for k, share in mix for i in range(int(share * N_POSTS))]
     report = {kind: _measure(resolver, texts) for kind, texts in kinds.items()}
@@ -56,6 +47,33 @@ def main() -> None:
             f"{kind:8} {row['us_per_post']:6.2f} us a post {row['posts_per_s']:9,.0f} posts/s "
             f"{row['named_share']:5.0%} name a token"
         )
+
+
+def lexicon_text() -> str:
+    """The lexicon as JSON, the same every time."""
+    return _lexicon(_mints(), _aliases())
+
+
+def posts(n: int) -> dict[str, list[str]]:
+    """``n`` texts of each kind, the same every time."""
+    rng = random.Random(11)
+    aliases, mints = _aliases(), _mints()
+    return {
+        "english": [_english(rng, aliases) for _ in range(n)],
+        "chinese": [_chinese(rng, aliases) for _ in range(n)],
+        "cashtag": [f"{_english(rng, aliases)} $SYM{rng.randrange(N_TOKENS)}" for _ in range(n)],
+        "address": [f"{_english(rng, aliases)} ca {rng.choice(mints)}" for _ in range(n)],
+    }
+
+
+def _mints() -> list[str]:
+    rng = random.Random(7)
+    return [mint(rng) for _ in range(N_TOKENS)]
+
+
+def _aliases() -> list[str]:
+    rng = random.Random(8)
+    return sorted({_alias(rng, i) for i in range(2 * N_TOKENS)})
 
 
 def _measure(resolver: Resolver, texts: list[str]) -> dict[str, float]:
@@ -72,7 +90,7 @@ def _measure(resolver: Resolver, texts: list[str]) -> dict[str, float]:
     }
 
 
-def _mint(rng: random.Random) -> str:
+def mint(rng: random.Random) -> str:
     while True:
         text = "".join(rng.choices(_BASE58, k=44))
         if is_solana_address(text):

@@ -12,13 +12,14 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.kernels.episodes import SURGE
 from detectors.kernels.explain import explain, factors, round_half_up
 from detectors.kernels.run import NO_MOVE
 from detectors.layout import ALERT_INTS, ALERT_KINDS, BAR_MS, DAY, FEATURES, HOUR, N_Z
 from detectors.model import MICRO, Model
 from detectors.price import EXACT, price_decimal
 from detectors.settings import EngineSettings
-from schemas.records import SCHEMA_VERSION, Alert, AlertKind, Reason
+from schemas.records import SCHEMA_VERSION, Alert, AlertKind, Reason, Trigger
 
 MAX_REASONS: Final = 8
 _DAY_SCORES: Final = 7
@@ -84,11 +85,12 @@ class AlertWriter:
         most = np.empty((n, MAX_REASONS), np.int64)
         micro = np.empty((n, MAX_REASONS), np.int64)
         numbers = np.empty((n, MAX_REASONS, 3))
+        surge = ints[:n, ALERT_INTS.index("kind")] == SURGE
         moves = np.empty((n, 3))
         model = self.model
         explain(
             n, features, means, deviations, model.feat, model.thr, model.missing_left,
-            model.expected, most, micro, numbers,
+            model.expected, most, micro, numbers, surge,
         )  # fmt: skip
         factors(n, ints, _FIRST_MOVE, NO_MOVE, moves)
         alerts = [
@@ -122,6 +124,7 @@ class AlertWriter:
         end_ms = (bar + 1) * BAR_MS
         exact = price_decimal(price) if price else None
         opened = kind != "candidate"
+        rule: Trigger = "surge" if kind_number == SURGE else "classifier"
         return Alert(
             schema_version=SCHEMA_VERSION,
             alert_id=alert_id(token, start_ms, kind, sequence),
@@ -152,6 +155,7 @@ class AlertWriter:
             reasons=_reasons(reasons, minutes, quarters),
             evidence=tuple([text for ref in refs if ref >= 0 and (text := id_of(ref)) is not None]),
             fingerprint=self.fingerprint,
+            trigger=None if opened else rule,
         )
 
 

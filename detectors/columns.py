@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 import numpy as np
@@ -26,7 +26,7 @@ UNKNOWN: Final = -1
 class Columns:
     """N records of any kinds, one array a field, C-contiguous.
 
-    ``token`` indexes ``tokens``. ``id`` and ``who`` are 63-bit hashes. By kind:
+    ``token`` indexes ``tokens``, which may hold more than occur. ``id`` and ``who`` are 63-bit hashes. By kind:
 
     ======== ============================ ==================== ======================
     column   mention (0)                  tick (1)             token info (2)
@@ -67,6 +67,23 @@ class Columns:
             else:
                 ids = [ids[i] for i in rows.tolist()]
         return Columns(self.tokens, ids=ids, **arrays)
+
+    def compact(self) -> Columns:
+        """The same rows, where ``tokens`` may hold others: then only those that occur, in their order.
+
+        >>> c = Columns(
+        ...     ["b", "a", "c"], np.array([2, 0], np.int32), *([np.zeros(2)] * 10)
+        ... ).compact()
+        >>> c.tokens, c.token.tolist()
+        (['b', 'c'], [1, 0])
+        """
+        new = np.zeros(len(self.tokens), np.int32)
+        new[self.token] = 1
+        used = np.flatnonzero(new)
+        if len(used) == len(new):
+            return self
+        new[used] = np.arange(len(used))
+        return replace(self, tokens=[self.tokens[i] for i in used.tolist()], token=new[self.token])
 
 
 ARRAYS: Final = tuple(f.name for f in fields(Columns) if f.name not in ("tokens", "ids"))

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.alerts import AlertWriter
 from detectors.columns import Columns
+from detectors.evidence import Evidence
+from detectors.grown import grown
 from detectors.kernels import intake
 from detectors.kernels.run import (
     N_ALERTS,
@@ -35,8 +37,9 @@ from detectors.layout import (
     REC,
 )
 from detectors.model import Model
-from detectors.outputs import Outputs, ScoreRows, score_rows
+from detectors.outputs import Closed, Outputs, ScoreRows, score_rows, together
 from detectors.progress import Progress
+from detectors.schedule import Change, ahead_of
 from detectors.seen import Seen
 from detectors.settings import EngineSettings
 from detectors.slots import Slots
@@ -45,7 +48,6 @@ from schemas.records import Alert
 
 ScoreMode = Literal["alerts", "gated", "all"]
 SWEEP_BARS: Final = 720
-_Item = TypeVar("_Item", bound=np.generic)
 _MODES: Final = {"alerts": SCORE_NONE, "gated": SCORE_GATED, "all": SCORE_ALL}
 
 
@@ -99,8 +101,7 @@ class Engine:
         self._seen = Seen(settings.backfill_limit_ms // BAR_MS)
         self._next_bar = 0
         self._swept = 0
-        self._ids: deque[tuple[int, int, Sequence[str]]] = deque()  # first ref, last bar, ids
-        self._ref = 0
+        self._evidence = Evidence()
         self._pend: NDArray[np.void] = np.empty(1024, REC)
         self._n = 0
         self._open: NDArray[np.int32] = np.zeros(64, np.int32)
@@ -118,6 +119,7 @@ class Engine:
         )
         self._lives = np.empty((16, 3), np.int64)
         self._knobs = knobs(settings)
+        self._ahead: deque[Change] = deque()
 
     def push(
         self,
@@ -146,8 +148,16 @@ class Engine:
         end = self._progress.end_bar(self.settings.lateness_ms)
         if end <= self._next_bar:
             return Outputs(late=late, records=records, falls=falls)
-        alerts, scores, duplicates, evicted = self._close(end)
+        alerts, scores, duplicates, evicted = self._close_through(end)
         return Outputs(alerts, scores, late, duplicates, records, falls, evicted)
+
+    def schedule(self, changes: Sequence[Change]) -> None:
+        """Take what decides alerts from later bars on, instead of what was scheduled before.
+
+        ``changes`` are all that are known, in the order of their bars, those in force included.
+        Raises StateError where one is of bars that were closed without it.
+        """
+        self._ahead = ahead_of(changes, self._next_bar, self._writer.fingerprint)
 
     def offset(self, name: str) -> int:
         """Last offset read of an input, -1 for none."""
@@ -161,6 +171,11 @@ class Engine:
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs, in the order given."""
         return self._progress.names
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what is in force for the next bar."""
+        return self._writer.fingerprint
 
     def held_by(self) -> str:
         """The input that holds bars open: the one whose log has come least far."""
@@ -227,7 +242,7 @@ class Engine:
             slots=self._slots,
             seen=self._seen,
             pend=self._pend[: self._n],
-            ids=[self._id_of(int(ref)) for ref in self._pend["ref"][: self._n]],
+            ids=[self._evidence.of(ref) for ref in self._pend["ref"][: self._n].tolist()],
             next_bar=self._next_bar,
             fingerprint=self._writer.fingerprint,
         )
@@ -245,35 +260,46 @@ class Engine:
         self._next_bar = self._swept = parts.next_bar
         self._n = len(parts.pend)
         self._scratch(max(self._n, 1024))
-        self._pend = _grown(parts.pend, 1024)
+        self._pend = grown(parts.pend, 1024)
         self._pend["ref"][: self._n] = np.arange(self._n)
-        self._ref = self._n
-        self._ids.clear()
+        self._evidence = Evidence()
         if self._n:
             last = int(self._pend["bar"][: self._n].max())
-            self._ids.append((0, last, [text or "" for text in parts.ids]))
+            self._evidence.add(self._n, last, [text or "" for text in parts.ids])
         self._open = np.flatnonzero(self._slots.state["ep"]).astype(np.int32)
         self._n_open = len(self._open)
 
     def _admit(self, columns: Columns, through: int) -> tuple[NDArray[np.int64], int]:
         n = len(columns)
         slots = self._slots.of(columns.tokens, columns.token)
-        self._pend = _grown(self._pend, self._n + n, self._n)
+        self._pend = grown(self._pend, self._n + n, self._n)
         late = np.empty(n, np.int64)
         self._n, n_late, falls, last_bar = intake.admit(
             slots, columns.token, columns.kind, columns.aux, columns.ts_event_ms,
             columns.ts_log_ms, columns.order, columns.id, columns.who, columns.a, columns.b,
             columns.c, through, self.settings.lateness_ms, self.settings.backfill_limit_ms,
-            self._ref, self._pend, self._n, late,
+            self._evidence.next_ref, self._pend, self._n, late,
         )  # fmt: skip
-        if columns.ids is not None:
-            self._ids.append((self._ref, last_bar, columns.ids))
-        self._ref = (self._ref + n) & intake.REF_MASK
+        self._evidence.add(n, last_bar, columns.ids)
         return late[:n_late], falls
 
-    def _close(
-        self, end: int
-    ) -> tuple[list[Alert], ScoreRows | None, int, list[tuple[str, int, int]]]:
+    def _close_through(self, end: int) -> Closed:
+        """Close bars up to ``end``, each by what is in force for it."""
+        closed = []
+        while self._ahead and self._ahead[0].from_bar <= end:
+            change = self._ahead.popleft()
+            if change.from_bar > self._next_bar:
+                closed.append(self._close(change.from_bar))
+            self.settings, self.model = change.settings, change.model
+            self._writer = AlertWriter(
+                change.settings, change.model, change.fingerprint, change.symbols
+            )
+            self._knobs = knobs(change.settings)
+        if end > self._next_bar:
+            closed.append(self._close(end))
+        return closed[0] if len(closed) == 1 else together(closed)
+
+    def _close(self, end: int) -> Closed:
         slots = self._slots
         if len(self._keys) < self._n or len(self._cnt) < len(slots.state):
             self._scratch(max(self._n, len(self._keys)))
@@ -287,7 +313,7 @@ class Engine:
             self._pend, self._keys, m, shift, slots.hashes, self._rows, self._row_slots
         )
         if len(self._open) < len(slots.state):
-            self._open = _grown(self._open, len(slots.state), self._n_open)
+            self._open = grown(self._open, len(slots.state), self._n_open)
         due = intake.by_token(
             self._pend, self._rows, self._row_slots, kept, self._cnt, self._touched, self._start,
             self._ready, self._open, self._n_open,
@@ -301,12 +327,11 @@ class Engine:
         ]
         self._pend, self._rest, self._n = self._rest, self._pend, left
         self._next_bar = end
-        while self._ids and self._ids[0][1] < end:
-            self._ids.popleft()
+        self._evidence.forget(end)
         if end - self._swept >= SWEEP_BARS:
             self._swept = end
             evicted += self.sweep()
-        return alerts, scores, m - kept, evicted
+        return Closed(alerts, scores, m - kept, evicted)
 
     def _walk(self, due: int, end: int) -> NDArray[np.int64]:
         """Walk the due tokens; returns how many rows of each output there are."""
@@ -336,7 +361,7 @@ class Engine:
         scores, alerts, lives = counts.tolist()
         outputs = zip((*self._out, self._lives), [scores] * 3 + [alerts] * 4 + [lives], strict=True)
         *out, self._lives = [
-            _grown(array, 2 * len(array), n) if 2 * n >= len(array) else array
+            grown(array, 2 * len(array), n) if 2 * n >= len(array) else array
             for array, n in outputs
         ]
         self._out = tuple(out)
@@ -344,19 +369,12 @@ class Engine:
     def _alerts(self, n: int) -> list[Alert]:
         _, _, _, ints, features, means, deviations = self._out
         return self._writer.write(
-            n, self._slots.token, ints, features, means, deviations, self._id_of
+            n, self._slots.token, ints, features, means, deviations, self._evidence.of
         )
 
     def _scores(self, n: int) -> ScoreRows:
         key, logit, features, *_ = self._out
         return score_rows(key[:n], logit[:n], features[:n], self._slots.token)
-
-    def _id_of(self, ref: int) -> str | None:
-        for first, _, ids in self._ids:
-            at = (ref - first) & intake.REF_MASK
-            if at < len(ids):
-                return str(ids[at]) or None
-        return None
 
     def _scratch(self, n: int) -> None:
         """Buffers that hold nothing between pushes."""
@@ -370,13 +388,3 @@ class Engine:
         self._touched = np.empty(n + capacity, np.int32)
         self._start = np.empty(n + capacity + 1, np.int64)
         self._cnt = np.zeros(capacity, np.int64)
-
-
-def _grown(array: NDArray[_Item], size: int, keep: int | None = None) -> NDArray[_Item]:
-    """The array, or a larger one with its first ``keep`` items."""
-    if len(array) >= size:
-        return array
-    keep = len(array) if keep is None else keep
-    out = np.empty((max(size, 2 * len(array)), *array.shape[1:]), array.dtype)
-    out[:keep] = array[:keep]
-    return out

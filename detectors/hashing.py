@@ -8,9 +8,11 @@ from typing import Final
 from xxhash import xxh64_intdigest
 
 from detectors.resolve.normalise import LINK, normalise
+from detectors.simhash import WORD_MAX, simhash
 
 MASK63: Final = (1 << 63) - 1
 _NAMES: Final = re.compile(r"[@#$]\w+")
+_LONG: Final = re.compile(rf"(?<![a-z0-9])((?:[0-9]*+[a-z]){{{WORD_MAX}}})[a-z0-9]+")
 _NOISE: Final = re.compile(r"[\W\d_]+")
 
 
@@ -24,15 +26,17 @@ def hash64(text: str) -> int:
 
 
 def text_fingerprint(text: str) -> int:
-    """Hash of what is left of a post without links, handles, tags, digits, case and punctuation.
+    """Simhash of what is left of a post without links, handles, tags, digits, case, spaces, punctuation.
 
-    Nor does it matter what one cannot see: zero-width characters, lookalike letters, full width.
-    Posts of one fingerprint are copies of each other. 0 means too little text to tell.
+    Of a word of ASCII, as addresses are, the first ``WORD_MAX`` letters count. Nor does it matter
+    what one cannot see: zero-width characters, lookalike letters, full width. Posts of one
+    fingerprint are copies of each other, and so are long ones of near fingerprints:
+    ``detectors.kernels.bars.is_near`` tells. 0 means too little text to tell.
 
     >>> text_fingerprint("BUY $MOMO now!! https://a.io") == text_fingerprint("buу $WIF  nоw")
     True
     >>> text_fingerprint("$MOMO !!!")
     0
     """
-    body = _NOISE.sub(" ", _NAMES.sub(" ", LINK.sub(" ", normalise(text)))).strip()
-    return 0 if len(body) < 4 else hash64(body) | 1
+    words = _LONG.sub(r"\1", _NAMES.sub(" ", LINK.sub(" ", normalise(text))))
+    return simhash(_NOISE.sub("", words))

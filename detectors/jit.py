@@ -7,7 +7,7 @@ product that wraps, narrow fields widened before arithmetic.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 import numba
 import numpy as np
@@ -27,10 +27,23 @@ Record: TypeAlias = Any
 """One record of a structured array: numpy types its fields as Any, numba knows them exactly."""
 
 
+_MAKERS: Final = frozenset(("empty", "zeros"))
+
+
 def jit(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a kernel; on disk between runs where a cache folder is set (by the caller)."""
+    """Compile a kernel; on disk between runs where a cache folder is set (by the caller).
+
+    A kernel that makes no array of its own (``np.empty``, ``np.zeros``) only borrows those it is given,
+    and is compiled without counting references to them: each count is an atomic operation, and there
+    were several for each text. It cannot return an array.
+    """
+    makes_arrays = not _MAKERS.isdisjoint(function.__code__.co_names)
     compiled: Callable[P, R] = numba.njit(
-        cache=bool(numba.config.CACHE_DIR), fastmath=False, error_model="numpy", nogil=True
+        cache=bool(numba.config.CACHE_DIR),
+        fastmath=False,
+        error_model="numpy",
+        nogil=True,
+        _nrt=makes_arrays,
     )(function)
     return compiled
 

@@ -21,19 +21,28 @@ def knobs(settings: EngineSettings) -> NDArray[np.int64]:
     out[ep.T_BARS] = settings.candidate_bars
     out[ep.T_STEP] = settings.update_step_logit_micro
     out[ep.T_RISE_Q20] = _log2_q20(settings.update_rise_x)
-    out[ep.T_FADE_PERMILLE] = int(settings.fading_attention_share * 1000 + 0.5)
+    out[ep.T_FADE_PERMILLE] = _thousandths(settings.fading_attention_share)
     out[ep.T_DRAW_Q20] = -_log2_q20(1.0 - settings.fading_drawdown)
     out[ep.T_RUG_Q20] = -_log2_q20(1.0 - settings.rug_drawdown)
     out[ep.T_FADE_BARS] = settings.fading_bars
-    out[ep.T_PATIENCE_PERMILLE] = int(settings.fading_patience * 1000 + 0.5)
-    out[ep.T_CLOSE_PERMILLE] = int(settings.closed_attention_share * 1000 + 0.5)
+    out[ep.T_PATIENCE_PERMILLE] = _thousandths(settings.fading_patience)
+    out[ep.T_CLOSE_PERMILLE] = _thousandths(settings.closed_attention_share)
     out[ep.T_CLOSE_BARS] = settings.closed_bars
     out[ep.T_REFRACTORY] = settings.refractory_bars
     out[ep.T_FALL_Q20] = -_log2_q20(1.0 - settings.opening_drawdown)
     out[ep.T_NO_POSTS] = 0 if settings.mentions else 1
+    out[ep.T_SURGE_RETURN], out[ep.T_SURGE_TRADES] = (
+        (ep.NEVER, ep.NEVER)
+        if settings.mentions
+        else (_thousandths(settings.surge_z_return), _thousandths(settings.surge_z_trades))
+    )
     out[ep.T_AUTHORS] = settings.min_authors_15m if settings.mentions else 0
     out[ep.T_TRADERS] = settings.min_traders_15m
     return out
+
+
+def _thousandths(value: float) -> int:
+    return int(value * 1000 + 0.5)
 
 
 def _log2_q20(ratio: float) -> int:

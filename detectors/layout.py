@@ -207,12 +207,15 @@ FEATURES: Final = (
 N_FEATURES: Final = len(FEATURES)
 POST_FEATURES: Final = (0, 1, 7, 10, 11, 15, 16, 17, 18, 19, 26, 29, 31, 32)
 """Features that posts alone tell."""
+Z_TRADES: Final = FEATURES.index("z_trades")
+Z_RETURN: Final = FEATURES.index("z_return")
 N_Z: Final = 10
 """The first N_Z features are z-scores, with a baseline to explain them."""
 FEATURE_HASH: Final = hashlib.sha256(" ".join(FEATURES).encode()).hexdigest()[:16]
 LAYOUT_HASH: Final = hashlib.sha256(repr((REC.descr, STATE.descr)).encode()).digest()
 
-ALERT_KINDS: Final = ("", "candidate", "update", "fading", "closed")
+ALERT_KINDS: Final = ("", "candidate", "update", "fading", "closed", "candidate")
+"""By the kernel's number; a candidate has two, one for each rule that opens an episode."""
 ALERT_INTS: Final = [
     "bar",
     "slot",

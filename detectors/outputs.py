@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,41 @@ class Outputs:
     records: int = 0
     falls: int = 0
     evicted: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+class Closed(NamedTuple):
+    """What bars gave that were closed together."""
+
+    alerts: list[Alert]
+    scores: ScoreRows | None
+    duplicates: int
+    evicted: list[tuple[str, int, int]]
+
+
+def together(parts: Sequence[Closed]) -> Closed:
+    """What several runs of bars gave, one after the other.
+
+    >>> together([])
+    Closed(alerts=[], scores=None, duplicates=0, evicted=[])
+    """
+    return Closed(
+        [alert for part in parts for alert in part.alerts],
+        joined_scores([part.scores for part in parts if part.scores is not None]),
+        sum(part.duplicates for part in parts),
+        [life for part in parts for life in part.evicted],
+    )
+
+
+def joined_scores(parts: Sequence[ScoreRows]) -> ScoreRows | None:
+    """Several tables of scores as one, in the order given; None of none."""
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    return ScoreRows(
+        [token for rows in parts for token in rows.token],
+        np.concatenate([rows.ts_bar_end_ms for rows in parts]),
+        np.concatenate([rows.logit_micro for rows in parts]),
+        np.concatenate([rows.features for rows in parts]),
+    )
 
 
 def score_rows(

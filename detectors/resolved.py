@@ -63,6 +63,7 @@ def pack_columns(
     )  # fmt: skip
     if columns is None or not len(columns):
         return _ENCODER.encode(progress)
+    columns = columns.compact()
     batch = replace(
         progress,
         tokens=tuple(columns.tokens),

@@ -11,6 +11,9 @@ from detectors.kernels import ids
 
 ENTRY: Final = np.dtype([("key", "i8"), ("bar", "i4")])
 SMALLEST: Final = 1_024
+MOST: Final = 3
+"""Entries a bucket above which the table grows. It is looked at once a bucket's worth of new ids, so
+that a bucket has four of its five places taken at most: a dense table stays nearer to the core."""
 
 
 class Seen:
@@ -19,7 +22,7 @@ class Seen:
     def __init__(self, limit_bars: int) -> None:
         self.limit_bars = max(limit_bars, 1)
         self.table = ids.empty_table(SMALLEST)
-        self._until_look = 2 * SMALLEST
+        self._until_look = SMALLEST
 
     def keep_first(
         self,
@@ -54,11 +57,11 @@ class Seen:
         self._fill(np.frombuffer(entries, ENTRY))
 
     def _resize(self, oldest: int) -> None:
-        """Keep one to two entries a bucket; they rise by two a bucket at most until the next look."""
+        """Keep one to three entries a bucket; they rise by one a bucket at most until the next look."""
         size = len(self.table)
         live = int(ids.count_since(self.table, oldest))
-        self._until_look = 2 * size
-        if live > 2 * size or (8 * live < size and size > SMALLEST):
+        self._until_look = size
+        if live > MOST * size or (4 * live < size and size > SMALLEST):
             self._fill(self._live(oldest))
 
     def _live(self, oldest: int) -> NDArray[Any]:
@@ -71,9 +74,9 @@ class Seen:
 
     def _fill(self, entries: NDArray[Any]) -> None:
         size = SMALLEST
-        while size < len(entries):
+        while (MOST - 1) * size < len(entries):
             size *= 2
         self.table = ids.empty_table(size)
         keys, bars = np.ascontiguousarray(entries["key"]), np.ascontiguousarray(entries["bar"])
         ids.learn_all(self.table, keys, bars, self.limit_bars)
-        self._until_look = 2 * size
+        self._until_look = size

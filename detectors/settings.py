@@ -36,6 +36,9 @@ class EngineSettings:
         15 minutes' ends: a coin that has just collapsed.
     mentions : whether the log holds posts. Where it holds none, what posts would tell is unknown,
         which is not silence, and no authors are asked for.
+    surge_z_return, surge_z_trades : where it holds none, an episode also opens with the first bar in
+        which the z-scores of return and of trades both reach these, whatever the classifier says:
+        it knows waves of posts, and a market alone shows a surge sooner.
     min_authors_15m, min_traders_15m : an opening needs this many independent authors and traders,
         summed over the last 15 minutes (somebody active in two of them counts twice): one voice or
         one wallet is no crowd.
@@ -57,6 +60,8 @@ class EngineSettings:
     refractory_bars: int = 2_160
     opening_drawdown: float = 0.5
     mentions: bool = True
+    surge_z_return: float = 4.0
+    surge_z_trades: float = 4.0
     min_authors_15m: int = 20
     min_traders_15m: int = 20
 
@@ -75,6 +80,9 @@ class EngineSettings:
             ("fading_drawdown", 0.0, 1.0),
             ("closed_attention_share", 0.0, 1.0),
             ("opening_drawdown", 0.0, 1.0),
+            # below the gate before the trees nothing is scored: a lower limit would promise more
+            ("surge_z_return", 3.0, 1e6),
+            ("surge_z_trades", 3.0, 1e6),
             ("min_authors_15m", 0, 10_000),
             ("min_traders_15m", 0, 10_000),
         ):

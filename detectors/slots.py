@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -68,10 +69,12 @@ class Slots:
         """
         if self._last is not tokens or len(self._known) > len(tokens):
             self._last, self._known = tokens, np.empty(0, np.int32)
-        if len(self._known) < len(tokens):
-            more = np.full(max(len(tokens), 2 * len(self._known)), -1, np.int32)
-            more[: len(self._known)] = self._known
-            self._known = more[: len(tokens)]
+        begun = len(self._known)
+        if begun < len(tokens):
+            new = map(self._slot.get, tokens[begun:], repeat(-1))
+            self._known = np.concatenate(
+                [self._known, np.fromiter(new, np.int32, len(tokens) - begun)]
+            )
         known = self._known
         missing = rows[known[rows] < 0]
         for row in np.unique(missing).tolist() if len(missing) else ():

@@ -31,6 +31,7 @@ Decimal = Annotated[
     Meta(description="a number, or a decimal string where digits matter"),
 ]
 AlertKind = Literal["candidate", "update", "fading", "closed"]
+Trigger = Literal["classifier", "surge"]
 
 
 class Mention(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="mention"):
@@ -246,6 +247,8 @@ class Alert(Struct, frozen=True, tag_field="type", tag="alert"):
     ``ts_bar_end_ms`` is the end of the bar that decided; ``ts_available_ms`` is the earliest log
     time at which anyone could know it. ``moved_x_*`` is price now over price then: 3.0 means that a
     threefold rise is already gone. ``*_share_of_peak`` compare with the episode's own peak so far.
+    ``trigger`` is the rule that opened the episode, which a candidate alone tells: the classifier's
+    score, or a surge of price and trades in a log without posts.
     """
 
     schema_version: int
@@ -277,6 +280,7 @@ class Alert(Struct, frozen=True, tag_field="type", tag="alert"):
     reasons: tuple[Reason, ...]
     evidence: tuple[str, ...]
     fingerprint: str
+    trigger: Trigger | None = None
 
 
 class DeadLetter(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="dead_letter"):

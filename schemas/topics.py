@@ -17,6 +17,7 @@ ALERTS: Final = "alerts.v1"
 SCORES: Final = "scores.v1"
 CHECKPOINTS: Final = "checkpoints.v1"
 DEAD_LETTERS: Final = "deadletters.v1"
+HEAT: Final = "narratives.heat.v1"
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ TOPICS: Final = (
     TopicSpec(TICKS, "token", 7 * DAY_MS, raw_input=True),
     TopicSpec(TOKEN_INFO, "token", 30 * DAY_MS, raw_input=True),
     TopicSpec(GAUGES, "narrative", 30 * DAY_MS, raw_input=True),
-    TopicSpec(CONTROL, "none", -1),
+    TopicSpec(CONTROL, "none", -1, raw_input=True),
     TopicSpec(RESOLVED, "token", 7 * DAY_MS),
+    TopicSpec(HEAT, "token", 7 * DAY_MS),
     TopicSpec(ALERTS, "token", 90 * DAY_MS),
     TopicSpec(SCORES, "token", 3 * DAY_MS),
     TopicSpec(CHECKPOINTS, "partition", -1, compacted=True),

@@ -31,8 +31,9 @@ _ABOUT: Final = {
     topics.TICKS: "Trades.",
     topics.TOKEN_INFO: "What is known of tokens.",
     topics.GAUGES: "Readings of narratives; kept, and not read yet.",
-    topics.CONTROL: "Changes of settings; kept, and not read yet.",
+    topics.CONTROL: "Changes of settings, model and lexicon, in force from a log time on.",
     topics.RESOLVED: "Mentions by token, from resolve to detect.",
+    topics.HEAT: "Heat of narratives by token; declared, and not written yet.",
     topics.ALERTS: "Alerts: each once, by its id.",
     topics.SCORES: "Scores of bars, where `--scores` asks for them.",
     topics.CHECKPOINTS: "State of the detectors: manifests, and chunks of a compressed snapshot.",
@@ -129,7 +130,7 @@ def _topic(spec: topics.TopicSpec) -> dict[str, Any]:
     if spec.name in _INPUTS:
         names = [_INPUTS[spec.name], "heartbeat", "gap"]
     else:
-        names = [_OUTPUTS[spec.name]]
+        names = [_OUTPUTS[spec.name]] if spec.name in _OUTPUTS else []
     policy = ["compact"] if spec.compacted else ["delete"]
     return {
         "address": spec.name,

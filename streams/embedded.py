@@ -25,6 +25,8 @@ from detectors.resolve.lexicon import Lexicon
 from detectors.settings import EngineSettings
 from schemas.records import Alert, Record
 from schemas.topics import ALERTS, RESOLVED, TICKS, TOKEN_INFO
+from streams.control.files import CONTROL_FILES
+from streams.detection import Detection
 from streams.log.sqlite import SqliteLog, wall_clock_ms
 from streams.model_store import load_default_model
 from streams.sources.embedded_log import open_embedded_log
@@ -35,13 +37,13 @@ from streams.worker.app import (
     APP_ID,
     Crew,
     CrewOptions,
-    Detection,
     Worker,
     embedded_worker,
     make_crew,
 )
 from streams.worker.detect import Cadence
 from streams.worker.dispatch import AlertSink
+from streams.worker.forgetting import Forgetting
 from streams.worker.handler import TP, Handler
 from streams.worker.heartbeat import Heartbeats
 from streams.worker.tally import Tally
@@ -76,6 +78,10 @@ class EmbeddedOptions:
     force_new_fingerprint : go on from state that other settings made.
     cadence : how often checkpoints are written.
     clock_ms : milliseconds UTC, what an append-time log is stamped with.
+    control_files : folder of lexicons and models that control records name; ``control`` in the
+        data folder where None.
+    keep_ms : how long a live log keeps records that were worked on; for ever where None. A
+        recorded-time log keeps all.
     """
 
     data_dir: Path
@@ -91,6 +97,8 @@ class EmbeddedOptions:
     force_new_fingerprint: bool = False
     cadence: Cadence = field(default_factory=Cadence)
     clock_ms: Callable[[], int] = wall_clock_ms
+    control_files: Path | None = None
+    keep_ms: int | None = None
 
     def detection(self) -> Detection:
         """What decides alerts. Raises ModelError and LexiconError."""
@@ -190,8 +198,7 @@ class EmbeddedRun:
         """Why the run cannot be relied on now; None where it can."""
         if self._worker.failure.done():
             return "the worker has stopped"
-        detect = self.crew.detect
-        return None if detect is None or detect.engines else "state is being restored"
+        return self.crew.standing.why_not_ready()
 
     async def wait(self) -> None:
         """Wait for ever, or until the worker fails, and raise its error."""
@@ -256,6 +263,9 @@ async def run_embedded(
             on_scores=_scored(options, ScoreWriter(log, detection.fingerprint), on_scores),
             cadence=options.cadence,
             force_new_fingerprint=options.force_new_fingerprint,
+            control_files=options.control_files or options.data_dir / CONTROL_FILES,
+            recorded=log.stamp == "recorded",
+            clock_ms=options.clock_ms,
         )
         crew = make_crew(log, detection, crew_options)
         ingest = await Ingest.open(log)
@@ -269,13 +279,28 @@ async def run_embedded(
         await worker.start()
         try:
             if not ingest.recorded:
-                beats.start().add_done_callback(worker.fail_with)
-            yield run
+                beats.start(worker.fail)
+            forgetting = _forgetting(options, log)
+            try:
+                yield run
+            finally:
+                forgetting.cancel()
+                await asyncio.gather(forgetting, return_exceptions=True)
         finally:
             await beats.stop()
             await worker.stop()
     finally:
         log.close()
+
+
+def _forgetting(options: EmbeddedOptions, log: SqliteLog) -> asyncio.Task[None]:
+    """Forget in the background what the log need not keep."""
+
+    async def work() -> None:
+        if options.keep_ms is not None and log.stamp == "append":
+            await Forgetting(log, options.keep_ms, options.clock_ms).run()
+
+    return asyncio.create_task(work(), name="forgetting")
 
 
 def _clock_fell(tally: Tally, by_ms: int) -> None:

@@ -138,7 +138,8 @@ FEATURE_WORDS: Final[dict[str, Feature]] = {
         lambda v: f"{v:.2f} authors a post",
     ),
     "copy_share": _share(
-        "copies", "posts of the last minute that repeat the text of one of the last hour, of all"
+        "copies",
+        "posts of the last minute that repeat a text of the last hour, or all of it but a word or two, of all",
     ),
     "platforms": Feature(
         "platforms",

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
 NAME: Final = "golden_dog"
+ARRAYS_FILE: Final = f"{NAME}.npz"
+SKOPS_FILE: Final = f"{NAME}.skops"
+MANIFEST_FILE: Final = f"{NAME}.json"
 ARRAYS: Final = (
     "feat",
     "thr",
@@ -65,24 +68,24 @@ def load_model(folder: Path) -> Model:
     manifest = read_manifest(folder)
     if manifest["feature_hash"] != FEATURE_HASH or manifest["features"] != list(FEATURES):
         raise ModelError(f"the model in {folder} was made for other features", _AGAIN)
-    for name in (f"{NAME}.npz", f"{NAME}.skops"):
+    for name in (ARRAYS_FILE, SKOPS_FILE):
         if _sha256(folder / name) != manifest["sha256"][name]:
             raise ModelError(f"{folder / name} is not the file its manifest names", _AGAIN)
     try:
-        raw = io.BytesIO((folder / f"{NAME}.npz").read_bytes())
+        raw = io.BytesIO((folder / ARRAYS_FILE).read_bytes())
         with np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ARRAYS}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{folder / NAME}.npz cannot be read: {error}", _AGAIN) from None
     base = float(arrays.pop("base"))
-    return Model(**arrays, base=base, sha256=_sha256(folder / f"{NAME}.json"))
+    return Model(**arrays, base=base, sha256=_sha256(folder / MANIFEST_FILE))
 
 
 def load_classifier(folder: Path) -> HistGradientBoostingClassifier:
     """Load the scikit-learn model itself; ModelError where it holds a type that is not expected."""
     import skops.io
 
-    path = folder / f"{NAME}.skops"
+    path = folder / SKOPS_FILE
     manifest = read_manifest(folder)
     if _sha256(path) != manifest["sha256"][path.name]:
         raise ModelError(f"{path} is not the file its manifest names", _AGAIN)
@@ -94,7 +97,7 @@ def load_classifier(folder: Path) -> HistGradientBoostingClassifier:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest as a dict; ModelError where there is none."""
-    path = folder / f"{NAME}.json"
+    path = folder / MANIFEST_FILE
     try:
         manifest = json.loads(path.read_bytes())
         manifest["feature_hash"], manifest["features"], manifest["sha256"]
@@ -116,9 +119,9 @@ def save_model(
     from sklearn import __version__ as sklearn_version
 
     folder.mkdir(parents=True, exist_ok=True)
-    skops.io.dump(classifier, folder / f"{NAME}.skops")
+    skops.io.dump(classifier, folder / SKOPS_FILE)
     np.savez(
-        folder / f"{NAME}.npz",
+        folder / ARRAYS_FILE,
         **{name: np.asarray(getattr(model, name)) for name in ARRAYS},  # type: ignore[arg-type]
     )
     manifest = {
@@ -128,10 +131,10 @@ def save_model(
         "feature_hash": FEATURE_HASH,
         "versions": {"scikit-learn": sklearn_version, "numpy": np.__version__},
         "training": _plain(training),
-        "sha256": {name: _sha256(folder / name) for name in (f"{NAME}.npz", f"{NAME}.skops")},
+        "sha256": {name: _sha256(folder / name) for name in (ARRAYS_FILE, SKOPS_FILE)},
     }
     text = json.dumps(manifest, indent=2, allow_nan=False)
-    (folder / f"{NAME}.json").write_text(text + "\n", encoding="utf-8")
+    (folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from streams.cache_dir import cache_parents
 from streams.sources_hash import sources_hash
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def prepare_numba_cache() -> bool:
     """
     folder = None
     tried = []
-    for parent in _parents():
+    for parent in cache_parents():
         candidate = parent / "kernels" / _key()
         tried.append(str(parent))
         if _is_writable(candidate):
@@ -64,18 +65,6 @@ def kernels_are_cached() -> bool:
     """Whether this version's kernels were compiled before, so that a start takes no long time."""
     folder = os.environ.get("NUMBA_CACHE_DIR", "")
     return bool(folder) and any(Path(folder).rglob("*.nbi"))
-
-
-def _parents() -> list[Path]:
-    chosen = os.environ.get("GOLDENDOG_CACHE_DIR")
-    if chosen:
-        return [Path(chosen).expanduser()]
-    xdg = os.environ.get("XDG_CACHE_HOME")
-    parents = [Path(xdg) / "goldendog"] if xdg else []
-    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is no home
-    if home != "~":
-        parents.append(Path(home) / ".cache" / "goldendog")
-    return parents
 
 
 def _key() -> str:

@@ -12,14 +12,22 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from detectors.settings import EngineSettings
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from streams.kafka.connection import Connection
+    from streams.kafka.connection import Connection, Membership
     from streams.sinks.webhook.settings import EndpointSettings
 
 ENV_PREFIX = "GOLDENDOG_"
@@ -86,6 +94,16 @@ class KafkaSettings(_Section):
     security_protocol : how to speak to the brokers.
     sasl_mechanism, sasl_username, sasl_password : of the two SASL protocols.
     ssl_ca_file : certificates to trust, PEM; the system's where left out.
+    ssl_cert_file, ssl_key_file : our own certificate and its key, PEM, for brokers that ask for one.
+    compression : codec of what workers write; they read every codec.
+    session_timeout_s : silence after which a worker's partitions go to others; one frozen longer exits.
+    heartbeat_interval_s : pause between two signs of life to the brokers; a quarter of
+        `session_timeout_s` where left out.
+    instance_id : name of this worker within its group, the same at every start and no other worker's
+        (`group.instance.id`): a restart within `session_timeout_s` gets its partitions back at once.
+    commit_interval_s : pause between two commits of what has been read.
+    delivery_timeout_s : how long a write or a look at the log is tried again; longer than the
+        longest restart of a broker.
     """
 
     bootstrap: Annotated[str, Field(min_length=1)] = "localhost:9092"
@@ -98,6 +116,35 @@ class KafkaSettings(_Section):
     sasl_username: str = ""
     sasl_password: SecretStr = SecretStr("")
     ssl_ca_file: Path | None = None
+    ssl_cert_file: Path | None = None
+    ssl_key_file: Path | None = None
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "zstd"
+    session_timeout_s: Annotated[float, Field(ge=1, le=80)] = 10.0
+    heartbeat_interval_s: Annotated[float, Field(ge=0.1, le=30)] | None = None
+    instance_id: Annotated[str, Field(max_length=249, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    commit_interval_s: Annotated[float, Field(ge=0.05, le=60)] = 1.0
+    delivery_timeout_s: Annotated[float, Field(ge=5, le=3_600)] = 120.0
+
+    @model_validator(mode="after")
+    def _heartbeats_fit(self) -> KafkaSettings:
+        if (beat_s := self.heartbeat_interval_s) and beat_s > self.session_timeout_s / 3:
+            raise ConfigError(
+                f"kafka.heartbeat_interval_s is {beat_s:g}, too near kafka.session_timeout_s",
+                f"write at most a third of it, {self.session_timeout_s / 3:g}",
+            )
+        return self
+
+    def membership(self) -> Membership:
+        """What a worker is within its group."""
+        from streams.kafka.connection import Membership
+
+        return Membership(
+            self.group,
+            self.instance_id,
+            self.session_timeout_s,
+            self.heartbeat_interval_s or self.session_timeout_s / 4,
+            self.commit_interval_s,
+        )
 
     def connection(self) -> Connection:
         """How to reach the brokers."""
@@ -110,6 +157,10 @@ class KafkaSettings(_Section):
             self.sasl_username,
             self.sasl_password.get_secret_value(),
             self.ssl_ca_file,
+            self.ssl_cert_file,
+            self.ssl_key_file,
+            self.compression,
+            self.delivery_timeout_s,
         )
 
 
@@ -135,6 +186,10 @@ class Settings(BaseSettings):
     lexicon : words for tokens, JSON; without one only contract addresses are found.
     model : folder of a trained model; the shipped one where left out.
     partitions, mention_partitions : of a new data folder: of tokens, and of raw mentions.
+    keep_hours : how long an embedded live run keeps records that it has worked on, more than the
+        longest baseline; for ever where left out.
+    control_files : folder of lexicons and models that control records name; `control` in
+        `data_dir` where left out.
     engine : thresholds and durations of the detector; other values, other alerts.
     http, kafka, log : see their sections.
     webhooks : receivers of alerts, a list of tables.
@@ -153,11 +208,19 @@ class Settings(BaseSettings):
     model: Path | None = None
     partitions: Partitions | None = None
     mention_partitions: Partitions | None = None
+    keep_hours: Annotated[float, Field(ge=26, le=87_600)] | None = None
+    control_files: Path | None = None
     engine: Engine = EngineSettings()
     http: HttpSettings = HttpSettings()
     kafka: KafkaSettings = KafkaSettings()
     log: LogSettings = LogSettings()
     webhooks: tuple[dict[str, Any], ...] = ()
+
+    def control_folder(self) -> Path:
+        """Where lexicons and models are that control records name."""
+        from streams.control.files import CONTROL_FILES
+
+        return self.control_files or self.data_dir / CONTROL_FILES
 
     def endpoints(self) -> tuple[EndpointSettings, ...]:
         """The webhook endpoints, checked; raises ConfigError naming endpoint and setting."""

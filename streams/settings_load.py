@@ -216,6 +216,8 @@ def _remedy(detail: ErrorDetails) -> str:
             return f"write {limits['ge']} or more"
         case "less_than_equal":
             return f"write {limits['le']} or less"
+        case "string_pattern_mismatch":
+            return "use letters, digits, dots, dashes and underscores"
         case "string_type" | "path_type":
             return "write a text in quotes"
         case "model_type" | "dataclass_type" | "dict_type" | "model_attributes_type":

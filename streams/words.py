@@ -23,9 +23,14 @@ def reason(why: Reason) -> str:
 
 
 def reasons(alert: Alert, most: int = 3) -> str:
-    """The reasons that spoke for the alert, strongest first; what is unknown is none to a reader."""
-    pro = [r for r in alert.reasons if r.contribution_logit > 0 and r.value is not None]
-    return ", ".join(reason(r) for r in sorted(pro, key=lambda r: -r.contribution_logit)[:most])
+    """The reasons that spoke for the alert, strongest first; what is unknown is none to a reader.
+
+    Of a surge its own two come first, whatever the classifier made of them.
+    """
+    led = alert.reasons[:2] if alert.trigger == "surge" else ()
+    pro = [r for r in alert.reasons[len(led) :] if r.contribution_logit > 0 and r.value is not None]
+    told = [*led, *sorted(pro, key=lambda r: -r.contribution_logit)]
+    return ("surge: " if led else "") + ", ".join(reason(r) for r in told[:most])
 
 
 def name_of(alert: Alert) -> str:

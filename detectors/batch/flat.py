@@ -49,36 +49,38 @@ class Flat:
     named: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     def columns(self, resolver: BatchResolver) -> tuple[Columns, I8]:
-        """Columns of all that names a token, and the row each comes from, never falling."""
-        found = resolver.resolve(self.texts, self.ts_log_ms[self.mention_at], self.named)
-        mention_rows = self.mention_at[found.row]
-        tick_rows = np.flatnonzero(self.kind)
-        rows, token = mention_rows, found.token
-        a = self.a
-        if len(self.mention_at):
-            a = a.copy()
-            a[self.mention_at] = found.prints
-        if len(tick_rows):
-            rows = np.concatenate([mention_rows, tick_rows])
-            token = np.concatenate([found.token, self.token[tick_rows]])
-            order = np.argsort(rows, kind="stable")
-            rows, token = rows[order], token[order]
-        names, compact = resolver.numbering.compact(token)
-        columns = Columns(
-            names,
-            token=compact,
-            kind=self.kind[rows],
-            aux=self.aux[rows],
-            ts_event_ms=self.ts_event_ms[rows],
-            ts_log_ms=self.ts_log_ms[rows],
-            order=self.order[rows],
-            id=self.id[rows],
-            who=self.who[rows],
-            a=a[rows],
-            b=self.b[rows],
-            c=self.c[rows],
-            ids=self.ids.take(rows),
+        """Columns of all that names a token, and the row each comes from, never falling.
+
+        Their ``tokens`` are all that the resolver has numbered.
+        """
+        every = Columns(
+            resolver.numbering.names,
+            token=self.token.astype(np.int32),
+            kind=self.kind,
+            aux=self.aux,
+            ts_event_ms=self.ts_event_ms,
+            ts_log_ms=self.ts_log_ms,
+            order=self.order,
+            id=self.id,
+            who=self.who,
+            a=self.a,
+            b=self.b,
+            c=self.c,
+            ids=self.ids,
         )
+        if not len(self.mention_at):
+            return every, np.arange(len(self.kind))
+        found = resolver.resolve(self.texts, self.ts_log_ms[self.mention_at], self.named)
+        rows, token = self.mention_at[found.row], found.token
+        every.a = self.a.copy()
+        every.a[self.mention_at] = found.prints
+        tick_rows = np.flatnonzero(self.kind)
+        if len(tick_rows):
+            rows = np.concatenate([rows, tick_rows])
+            order = np.argsort(rows, kind="stable")
+            rows, token = rows[order], np.concatenate([token, self.token[tick_rows]])[order]
+        columns = every.take(rows)
+        columns.token = token.astype(np.int32)
         return columns, rows
 
 

@@ -15,11 +15,12 @@ KEPT: Final = 200_000
 class Numbering:
     """Token ids by number, in order of appearance.
 
+    ``names`` is one list that only grows: columns of many batches share it, and whoever looks tokens up
+    looks up each once.
+
     >>> numbering = Numbering()
     >>> numbering.of(["b", "a", "b"]).tolist(), numbering.names
     ([0, 1, 0], ['b', 'a'])
-    >>> numbering.compact(np.array([1, 1])), numbering.number("a")
-    ((['a'], array([0, 0], dtype=int32)), 1)
     """
 
     def __init__(self) -> None:
@@ -41,11 +42,3 @@ class Numbering:
     def full(self) -> bool:
         """Whether it is time to begin anew, so that memory does not grow with the tokens ever seen."""
         return len(self.names) > KEPT
-
-    def compact(self, numbers: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int32]]:
-        """The tokens that occur, and each row's index among them, int32[N]."""
-        new = np.zeros(len(self.names), np.int32)
-        new[numbers] = 1
-        used = np.flatnonzero(new)
-        new[used] = np.arange(len(used))
-        return [self.names[i] for i in used.tolist()], new[numbers]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -62,7 +63,8 @@ class BatchResolver:
         self.plain = Resolver(lexicon)
         self.numbering = Numbering()
         self.token_numbers = TextTable(self._number_of)
-        self._starts = np.array([v.effective_log_ms for v in lexicon.versions], np.int64)
+        self._starts = [v.effective_log_ms for v in lexicon.versions]
+        self._longest, self._scratch = 0, _scratch(0)
         self._words: dict[int, Words] = {}
         self._numbers: dict[int, I8] = {}
 
@@ -89,15 +91,13 @@ class BatchResolver:
         is_named = np.zeros(n, np.bool_)
         is_named[list(named)] = True
         out = _Out.room(n)
-        scratch = _scratch(int(texts.sizes.max(initial=0)))
+        self._make_room(int(texts.sizes.max(initial=0)))
         n_out = n_unknown = 0
-        which = self._versions(ts_log_ms)
         bounds: list[tuple[int, int, int]] = []
-        for version in np.unique(which).tolist():
+        for version, rows in self._by_version(ts_log_ms):
             before = n_out
-            rows = np.flatnonzero(which == version)
             given: tuple[Any, ...] = (texts.data, texts.starts, texts.ends, rows, is_named)
-            given += (tables(), *self._arrays(version), *scratch, *out, n_out, n_unknown)
+            given += (tables(), *self._arrays(version), *self._scratch, *out, n_out, n_unknown)
             with np.errstate(over="ignore"):
                 n_out, n_unknown = resolve_rows(*given)
             bounds.append((version, before, n_out))
@@ -105,9 +105,9 @@ class BatchResolver:
         mints = self.numbering.of(_tokens(out, n_unknown))
         for version, start, stop in bounds:
             part = out.pairs[start:stop, 1]
-            unlisted = part < 0
-            tokens[start:stop] = self._numbers[version][np.where(unlisted, 0, part)]
-            tokens[start:stop][unlisted] = mints[FIRST_UNKNOWN - part[unlisted]]
+            unlisted = np.flatnonzero(part < 0)
+            tokens[start:stop] = self._numbers[version][np.maximum(part, 0)]
+            tokens[start + unlisted] = mints[FIRST_UNKNOWN - part[unlisted]]
         odd = self._plainly(texts, ts_log_ms, np.flatnonzero(out.unsure), is_named, out.prints)
         odd += [
             (row, self.numbering.number(name)) for row, names in named.items() for name in names
@@ -120,13 +120,22 @@ class BatchResolver:
             rows, tokens = rows[order], np.concatenate([tokens, more[:, 1]])[order]
         return Found(rows, tokens, out.prints)
 
-    def _versions(self, ts_log_ms: I8) -> I8:
-        """Version of the lexicon in force at each log time; -1 before the first."""
-        ends = np.array([ts_log_ms.min(initial=1 << 62), ts_log_ms.max(initial=0)])
-        low, high = (np.searchsorted(self._starts, ends, side="right") - 1).tolist()
+    def _by_version(self, ts_log_ms: I8) -> list[tuple[int, I8]]:
+        """Rows by the version of the lexicon in force at their log times; -1 is before the first."""
+        if not len(ts_log_ms):
+            return []
+        ends = int(ts_log_ms.min()), int(ts_log_ms.max())
+        low, high = (bisect_right(self._starts, end) - 1 for end in ends)
         if low == high:
-            return np.full(len(ts_log_ms), low)
-        return np.searchsorted(self._starts, ts_log_ms, side="right") - 1
+            return [(low, np.arange(len(ts_log_ms)))]
+        which = np.searchsorted(self._starts, ts_log_ms, side="right") - 1
+        return [(k, rows) for k in range(low, high + 1) if len(rows := np.flatnonzero(which == k))]
+
+    def _make_room(self, longest: int) -> None:
+        """Have room for one text of so many bytes."""
+        if longest > self._longest:
+            self._longest = longest
+            self._scratch = _scratch(longest)
 
     def _arrays(self, version: int) -> Words:
         index = self.plain.index(version)

@@ -1,6 +1,6 @@
 """JSON records of plain form, compiled: where their texts are, and what their numbers say.
 
-A record is of plain form where its keys are those of a mention or a tick, each at most once, its texts have no
+A record is of plain form where its keys are those of a mention or a tick, each at most once, its texts are UTF-8 without
 escapes, its numbers at most 15 digits, and every check of ``schemas.decode`` holds that does not
 need its token looked at. Whatever else is left to ``schemas.decode``, with all it says of mistakes.
 """
@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.batch.utf8 import is_utf8
 from detectors.batch.xxh64 import hash_slice, word8
 from detectors.columns import MENTION, TICK, UNKNOWN
 from detectors.jit import Int64, int64, jit
@@ -47,13 +48,22 @@ _TICK_NEEDS: Final = _bits(TYPE, ID, TS_EVENT, TOKEN, PRICE, VALUE, SIDE, TRADER
 _TICK_HAS: Final = _ANY | _TICK_NEEDS | _bits(LIQUIDITY, VENUE)
 _NAMES: Final = np.zeros((len(KEYS), 16), np.int64)
 _SIZES: Final = np.array([len(key) for key in KEYS], np.int64)
+_KEY_OF: Final = np.full(64, -1, np.int64)
+"""Number of the one key whose size, first and last byte lead to a place; see ``_key_at``."""
 for _k, _key in enumerate(KEYS):
     _NAMES[_k, : len(_key)] = [ord(c) for c in _key]
+    _KEY_OF[(len(_key) + 3 * ord(_key[0]) + 2 * ord(_key[-1])) & 63] = _k
 _ONES: Final = np.uint64(0x0101010101010101)
 _TOPS: Final = np.uint64(0x8080808080808080)
 _BLANKS: Final = np.uint64(0x2020202020202020)
 _QUOTES: Final = np.uint64(0x2222222222222222)
 _SLASHES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
+_ZEROS: Final = np.uint64(0x3030303030303030)
+_HIGHS: Final = np.uint64(0xF0F0F0F0F0F0F0F0)
+_LOWS: Final = np.uint64(0x0F0F0F0F0F0F0F0F)
+_SIXES: Final = np.uint64(0x0606060606060606)
+_PAIRS: Final = np.uint64(0x00FF00FF00FF00FF)
+_FOURS: Final = np.uint64(0x0000FFFF0000FFFF)
 _POWERS: Final = np.array([10**k for k in range(19)], np.int64)
 
 
@@ -85,20 +95,29 @@ def _text_end(data: NDArray[Any], i: Int64, end: Int64) -> Int64:
 
 
 @jit
-def _key_at(data: NDArray[Any], start: Int64, size: Int64, guess: Int64) -> Int64:
-    """Number of a key, -1 for none; the guess is tried first."""
-    for n in range(_SIZES.shape[0]):
-        k = (guess + n) % _SIZES.shape[0]
-        if _SIZES[k] != size:
-            continue
-        same = True
-        for j in range(size):
-            if data[start + j] != _NAMES[k, j]:
-                same = False
-                break
-        if same:
-            return int64(k)
-    return int64(-1)
+def _key_at(data: NDArray[Any], start: Int64, size: Int64) -> Int64:
+    """Number of a key, -1 for none."""
+    if size < 2:
+        return int64(-1)
+    first, last = int64(data[np.uint64(start)]), int64(data[np.uint64(start + size - 1)])
+    k = int64(_KEY_OF[(size + 3 * first + 2 * last) & 63])
+    if k < 0 or _SIZES[k] != size:
+        return int64(-1)
+    for j in range(size):
+        if data[np.uint64(start + j)] != _NAMES[k, j]:
+            return int64(-1)
+    return k
+
+
+@jit
+def _eight(v: Any) -> Int64:
+    """The number that eight digits of ASCII say, -1 where one is no digit."""
+    if v & _HIGHS != _ZEROS or (v + _SIXES) & _HIGHS != _ZEROS:
+        return int64(-1)
+    # Neighbours are joined: digits to pairs, pairs to fours, fours to eight.
+    v = ((v & _LOWS) * np.uint64(10 << 8 | 1)) >> np.uint64(8)
+    v = ((v & _PAIRS) * np.uint64(100 << 16 | 1)) >> np.uint64(16)
+    return np.int64(((v & _FOURS) * np.uint64(10_000 << 32 | 1)) >> np.uint64(32))
 
 
 @jit
@@ -109,6 +128,13 @@ def _number(data: NDArray[Any], i: Int64, end: Int64) -> tuple[Int64, Int64, Int
         i += 1
     first = i
     mantissa = exponent = digits = int64(0)
+    while digits <= 8 and i + 8 <= end and (digits > 0 or data[np.uint64(i)] != 48):
+        more = _eight(word8(data, i))
+        if more < 0:
+            break
+        mantissa = mantissa * 100_000_000 + more
+        digits += 8
+        i += 8
     while i < end and 48 <= data[np.uint64(i)] <= 57:
         mantissa = mantissa * 10 + int64(data[np.uint64(i)]) - 48
         digits += int64(mantissa > 0)
@@ -269,7 +295,7 @@ def _scan(data: NDArray[Any], i: Int64, end: Int64, row: NDArray[Any]) -> bool:
     for k in range(WIDTH):
         row[k] = 0
     row[LIQUIDITY] = UNKNOWN
-    seen = guess = int64(0)
+    seen = int64(0)
     if end - i > MAX_RECORD_BYTES or i >= end or data[np.uint64(i)] != 123:
         return False
     while True:
@@ -278,11 +304,10 @@ def _scan(data: NDArray[Any], i: Int64, end: Int64, row: NDArray[Any]) -> bool:
             return False
         start = i + 1
         i = _text_end(data, start, end)
-        key = _key_at(data, start, i - start, guess)
+        key = _key_at(data, start, i - start)
         if i >= end or key < 0 or seen & (1 << key):
             return False
         seen |= 1 << key
-        guess = key + 1
         i = _blank_end(data, i + 1, end)
         if i >= end or data[np.uint64(i)] != 58:
             return False
@@ -337,4 +362,5 @@ def scan_rows(
 ) -> None:
     """Read records into rows of ``out``, int64[N, WIDTH]; ``plain`` is 1 for those of plain form."""
     for i in range(starts.shape[0]):
-        plain[i] = _scan(data, starts[i], ends[i], out[i])
+        read = _scan(data, starts[i], ends[i], out[i])
+        plain[i] = read and is_utf8(data, starts[i], ends[i])

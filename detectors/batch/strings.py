@@ -33,10 +33,16 @@ class Strings(Sequence[str]):
     @classmethod
     def of(cls, texts: Iterable[str]) -> Strings:
         """Slices of texts."""
-        raw = [text.encode("utf-8", "surrogatepass") for text in texts]
-        bounds = np.zeros(len(raw) + 1, np.int64)
-        np.cumsum(np.fromiter(map(len, raw), np.int64, len(raw)), out=bounds[1:])
-        return cls(np.frombuffer(b"".join(raw), np.uint8), bounds[:-1], bounds[1:])
+        parts = list(texts)
+        whole = "".join(parts)
+        if whole.isascii():  # as ids are: a character is a byte
+            raw, sizes = whole.encode(), list(map(len, parts))
+        else:
+            encoded = [text.encode("utf-8", "surrogatepass") for text in parts]
+            raw, sizes = b"".join(encoded), list(map(len, encoded))
+        bounds = np.zeros(len(parts) + 1, np.int64)
+        np.cumsum(np.array(sizes, np.int64), out=bounds[1:])
+        return cls(np.frombuffer(raw, np.uint8), bounds[:-1], bounds[1:])
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.batch.strings import I8, Strings
-from detectors.batch.xxh64 import hash_slice
+from detectors.batch.xxh64 import hash_slice, word8
 from detectors.hashing import hash64
 from detectors.jit import Int64, int64, jit
 from schemas.platforms import platform_number
@@ -48,11 +48,12 @@ def _find(
             entry = int64(slots[at]) - 1
             first = known[entry, 1]
             if known[entry, 0] == wanted and known[entry, 2] - first == size:
-                found = True
-                for k in range(size):
-                    if pool[first + k] != data[start + k]:
-                        found = False
-                        break
+                k = int64(0)
+                while k + 8 <= size and word8(pool, first + k) == word8(data, start + k):
+                    k += 8
+                while k < size and pool[first + k] == data[start + k]:
+                    k += 1
+                found = k == size
                 if found:
                     out[row] = known[entry, 3]
             at = (at + 1) & (slots.shape[0] - 1)

@@ -40,34 +40,40 @@ class Scanned:
 
     def flat(self, rows: I8, ts_log_ms: I8, resolver: BatchResolver) -> Flat:
         """Some of the plain records as columns, with their clamped log times."""
-        found = self.found[rows]
-        kind = found[:, scan.KIND]
+        some = self.found if len(rows) == len(self.found) else self.found[rows]
+        found = np.ascontiguousarray(some.T)
+        kind = found[scan.KIND]
         ticks, mentions = np.flatnonzero(kind == TICK), np.flatnonzero(kind == MENTION)
-        aux, token, a, b, c = np.zeros((5, len(rows)), np.int64)
-        aux[mentions] = PLATFORMS.numbers(_texts(self.data, found, scan.PLATFORM), mentions)[
-            mentions
-        ]
-        aux[ticks] = found[ticks, scan.SIDE]
+        n = len(rows)
+        aux, token, a, b, c = np.zeros((5, n), np.int64)
+        texts = _texts(self.data, found[scan.TEXT])
         if len(ticks):
-            token = resolver.token_numbers.numbers(_texts(self.data, found, scan.TOKEN), ticks)
-        a[ticks] = found[ticks, scan.PRICE]
-        b[ticks] = found[ticks, scan.VALUE]
-        c[ticks] = found[ticks, scan.LIQUIDITY]
-        b[mentions] = found[mentions, scan.REACH]
+            token = resolver.token_numbers.numbers(_texts(self.data, found[scan.TOKEN]), ticks)
+        if len(ticks) == n:
+            aux, a, b, c = found[[scan.SIDE, scan.PRICE, scan.VALUE, scan.LIQUIDITY]]
+        elif len(ticks):
+            aux[ticks] = found[scan.SIDE][ticks]
+            a[ticks] = found[scan.PRICE][ticks]
+            b[ticks] = found[scan.VALUE][ticks]
+            c[ticks] = found[scan.LIQUIDITY][ticks]
+        if len(mentions):
+            platforms = PLATFORMS.numbers(_texts(self.data, found[scan.PLATFORM]), mentions)
+            aux[mentions] = platforms[mentions]
+            b[mentions] = found[scan.REACH][mentions]
         return Flat(
             kind=kind.astype(np.uint8),
             aux=aux.astype(np.uint8),
-            ts_event_ms=found[:, scan.TS_EVENT],
+            ts_event_ms=found[scan.TS_EVENT],
             ts_log_ms=ts_log_ms,
-            order=found[:, scan.ORDER],
-            ids=_texts(self.data, found, scan.ID),
-            id=found[:, scan.ID_HASH],
-            who=found[:, scan.WHO_HASH],
+            order=found[scan.ORDER],
+            ids=_texts(self.data, found[scan.ID]),
+            id=found[scan.ID_HASH],
+            who=found[scan.WHO_HASH],
             token=token,
             a=a,
             b=b,
             c=c,
-            texts=_texts(self.data, found[mentions], scan.TEXT),
+            texts=texts if len(mentions) == n else texts.take(mentions),
             mention_at=mentions,
         )
 
@@ -81,24 +87,18 @@ def scan_records(raws: Sequence[bytes]) -> Scanned:
     [False, True]
     """
     n = len(raws)
-    found, plain = np.zeros((n, scan.WIDTH), np.int64), np.zeros(n, np.bool_)
-    joined = b"\n".join(raws)
-    data = np.frombuffer(joined, np.uint8)
-    try:
-        joined.decode()
-    except UnicodeDecodeError:  # one such record is rare: the plain way says which
-        return Scanned(data, found, plain)
+    found, plain = np.empty((n, scan.WIDTH), np.int64), np.zeros(n, np.bool_)
+    data = np.frombuffer(b"\n".join(raws), np.uint8)
     sizes = np.fromiter(map(len, raws), np.int64, n)
     ends = np.cumsum(sizes + 1) - 1
     with np.errstate(over="ignore"):
         scan.scan_rows(data, ends - sizes, ends, found, plain)
     ticks = np.flatnonzero(plain & (found[:, scan.KIND] == TICK))
     if len(ticks):
-        plain[ticks] = TOKENS.numbers(_texts(data, found, scan.TOKEN), ticks)[ticks] > 0
+        plain[ticks] = TOKENS.numbers(_texts(data, found[:, scan.TOKEN]), ticks)[ticks] > 0
     return Scanned(data, found, plain)
 
 
-def _texts(data: U1, found: NDArray[np.int64], key: int) -> Strings:
-    packed = found[:, key]
+def _texts(data: U1, packed: I8) -> Strings:
     starts = packed >> scan.SIZE_BITS
     return Strings(data, starts, starts + (packed & ((1 << scan.SIZE_BITS) - 1)))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from detectors.jit import Int64, Record, jit
 from detectors.kernels.maths import MONEY_MAX, log2_price
 from detectors.layout import INFO, LATE, LP_RING, MENTION, SHORT, TEXTS, TICK
+from detectors.simhash import LONG, NEAR
 from schemas.platforms import N_PLATFORMS
 
 TEXT_BARS = 720  # a text is remembered for an hour
@@ -17,14 +18,35 @@ COUNT_MAX = 1 << 30
 
 
 @jit
+def is_near(a: Int64, b: Int64) -> bool:
+    """Whether two fingerprints are of copies: the same, or of long texts and few bits apart.
+
+    >>> is_near(9, 9), is_near(9, 1), is_near(11, 3), is_near(0x7FFFFFFFFFFFFFFF, 3)
+    (True, False, True, False)
+    """
+    x = a ^ b
+    if x == 0 or a & b & LONG == 0:
+        return bool(x == 0)
+    x = x - ((x >> 1) & 0x5555555555555555)
+    x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333)
+    x = (x + (x >> 4)) & 0x0F0F0F0F0F0F0F0F
+    x = x + (x >> 8)
+    x = x + (x >> 16)
+    return bool((x + (x >> 32)) & 127 <= NEAR)
+
+
+@jit
 def is_copy(s: Record, text: Int64, b: Int64) -> bool:
-    """Whether a post of this text was seen within the hour; learns the text if not."""
+    """Whether a post of nearly this text was seen within the hour; learns the text if not.
+
+    A copy keeps what it is a copy of, and not itself: copies of copies do not wander off.
+    """
     if text == 0:
         return False
     texts = s["texts"]
     bars = s["text_bars"]
     for y in range(TEXTS):
-        if texts[y] == text and b - np.int64(bars[y]) <= TEXT_BARS:
+        if b - np.int64(bars[y]) <= TEXT_BARS and is_near(text, np.int64(texts[y])):
             bars[y] = b
             return True
     texts[s["text_at"]] = text

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.jit import Int64, Record, jit
-from detectors.layout import HOUR_RING, NO_PRICE, ONSET_GAP_BARS, SHORT
+from detectors.layout import HOUR_RING, NO_PRICE, ONSET_GAP_BARS, SHORT, Z_RETURN, Z_TRADES
 
-NONE, CANDIDATE, UPDATE, FADING, CLOSED = 0, 1, 2, 3, 4
+NONE, CANDIDATE, UPDATE, FADING, CLOSED, SURGE = 0, 1, 2, 3, 4, 5
 OPEN_STATE, FADING_STATE = 1, 2
 NO_LOGIT = -(1 << 62)
+NEVER = 1 << 60  # a limit that nothing reaches
 
 # places in the vector of settings
 (
@@ -36,8 +37,10 @@ NO_LOGIT = -(1 << 62)
     T_TRADERS,
     T_FALL_Q20,
     T_NO_POSTS,
-) = range(16)
-N_SETTINGS = 16
+    T_SURGE_RETURN,
+    T_SURGE_TRADES,
+) = range(18)
+N_SETTINGS = 18
 RECENT_MINUTES = 15
 CROWD = 30  # person-minutes of authors in 15 minutes that make their number worth following
 
@@ -100,19 +103,40 @@ def may_open(
 
 
 @jit
-def maybe_open(
-    s: Record, b: Int64, logit: Int64, authors: Int64, traders: Int64, p: NDArray[Any]
-) -> Int64:
-    """Whether an episode opens with this bar, which ``may_open`` allows."""
+def surges(f: NDArray[Any], p: NDArray[Any]) -> bool:
+    """Whether price and trades stand out together; never while either has no baseline."""
+    return bool(f[Z_RETURN] * 1000 >= p[T_SURGE_RETURN] and f[Z_TRADES] * 1000 >= p[T_SURGE_TRADES])
+
+
+@jit
+def passes(s: Record, b: Int64, logit: Int64, p: NDArray[Any]) -> bool:
+    """Whether the classifier's score has now been at its threshold for enough bars in a row."""
     if logit < p[T_LOGIT]:
         s["run"] = 0
-        return NONE
+        return False
     if s["run_last"] < b - SHORT:
         s["run"] = 0
     s["run"] += 1
     s["run_last"] = b
-    if s["run"] < p[T_BARS]:
-        return NONE
+    return bool(s["run"] >= p[T_BARS])
+
+
+@jit
+def maybe_open(
+    s: Record,
+    b: Int64,
+    logit: Int64,
+    f: NDArray[Any],
+    authors: Int64,
+    traders: Int64,
+    p: NDArray[Any],
+) -> Int64:
+    """Whether an episode opens with this bar, which ``may_open`` allows, and by which rule."""
+    kind = CANDIDATE
+    if not passes(s, b, logit, p):
+        if not surges(f, p):
+            return NONE
+        kind = SURGE
     s["ep"] = OPEN_STATE
     s["ep_seq"] = 0
     s["ep_start"] = b
@@ -122,7 +146,7 @@ def maybe_open(
     s["ep_peak_bar"] = b
     s["ep_peak_authors"] = authors
     s["ep_peak_traders"] = traders
-    return CANDIDATE
+    return kind
 
 
 @jit

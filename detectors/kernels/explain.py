@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from detectors.jit import Int64, jit
 from detectors.kernels.maths import VOLUME_UNIT, Y_UNIT
 from detectors.kernels.trees import contributions
-from detectors.layout import N_Z
+from detectors.layout import N_Z, Z_RETURN, Z_TRADES
 
 MICRO = 1_000_000.0
-RETURN = 6
 VOLUMES = (4, 5, 9)
 _UNSTABILISE = 2.0 * math.sqrt(0.375)
 
@@ -38,7 +37,7 @@ def natural_mean(feature: Int64, mean: float) -> float:
     >>> float(natural_mean(0, 0.0)), round(float(natural_mean(4, 1902.0)))
     (0.0, 100)
     """
-    if feature == RETURN:
+    if feature == Z_RETURN:
         return mean / Y_UNIT
     y = abs(mean) / Y_UNIT + _UNSTABILISE
     count = max(y * y / 4.0 - 0.375, 0.0)
@@ -74,9 +73,11 @@ def explain(
     most: NDArray[Any],
     micro: NDArray[Any],
     numbers: NDArray[Any],
+    surge: NDArray[Any],
 ) -> None:
     """For each of n alerts its features that mattered most, heaviest first, ties by number.
 
+    Where ``surge`` (n,) is true, the two that the rule of surges looks at come before all others.
     ``f`` has shape (n, F), ``means`` and ``deviations`` (n, N_Z). Fills ``most`` (n, K) with feature
     numbers, -1 where no more mattered; ``micro`` (n, K) with their part in the logit, in
     millionths; ``numbers`` (n, K, 3) with value, baseline mean and deviation, NaN where unknown.
@@ -92,7 +93,10 @@ def explain(
             for k in range(1, f.shape[1]):
                 if abs(added[k]) > abs(added[best]):
                     best = k
-            most[i, place] = best if added[best] != 0 else -1
+            leads = surge[i] and place < 2
+            if leads:
+                best = Z_RETURN if place == 0 else Z_TRADES
+            most[i, place] = best if leads or added[best] != 0 else -1
             micro[i, place] = added[best]
             added[best] = 0
             numbers[i, place, 0] = round_half_up(f[i, best], MICRO)

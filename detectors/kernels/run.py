@@ -269,7 +269,7 @@ def run(
                 new = logit if judged else np.int64(NO_LOGIT)
                 kind = follow(s, b, new, authors, traders, settings)
             elif judged:
-                kind = maybe_open(s, b, logit, authors, traders, settings)
+                kind = maybe_open(s, b, logit, f, authors, traders, settings)
             if told:
                 s_key[n_scores, 0] = b
                 s_key[n_scores, 1] = slot

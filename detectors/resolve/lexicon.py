@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from detectors.resolve.normalise import normalise
 from detectors.resolve.terms import MAX_TERM_CHARS
@@ -102,6 +103,17 @@ class Lexicon:
     def in_force(self, ts_log_ms: int) -> int:
         """Index of the version in force at a log time; -1 before the first."""
         return bisect_right(self.versions, ts_log_ms, key=lambda v: v.effective_log_ms) - 1
+
+    def followed_by(self, other: Lexicon, from_ms: int) -> Lexicon:
+        """Give this one until log time ``from_ms``, and the other from then on, whose hash it has."""
+        at = other.in_force(from_ms)
+        first = (
+            LexiconVersion(version=0, effective_log_ms=from_ms, tokens=())
+            if at < 0
+            else replace(other.versions[at], effective_log_ms=from_ms)
+        )
+        before = (v for v in self.versions if v.effective_log_ms < from_ms)
+        return Lexicon((*before, first, *other.versions[at + 1 :]), other.sha256)
 
     def symbols(self) -> Mapping[str, str]:
         """Symbol of every token of every version; the latest version that knows a token decides."""

@@ -30,6 +30,10 @@ def demo(
     volume_divisor: Annotated[
         float, typer.Option("--volume-divisor", metavar="X", help="Divide posts and trades by X.")
     ] = 1.0,
+    kafka: Annotated[
+        bool,
+        typer.Option("--kafka", help="Through Apache Kafka, started here; needs Java and Maven."),
+    ] = False,
     variation: Annotated[
         int | None,
         typer.Option(
@@ -42,6 +46,9 @@ def demo(
 
     Nine days of posts and trades run through the embedded detectors: MOMO, asleep for three
     months, wakes; launches and copycats follow. Everything but the published anchors is synthetic.
+
+    With --kafka a broker of its own and two workers are started, and ended afterwards: the same
+    records, one JSON event a message, give the same alerts.
     """
     from schemas.errors import UserError
     from streams.scenario.variation import Variation, published_variations
@@ -63,4 +70,4 @@ def demo(
     prepare_numba_cache()
     from streams.demo.play import play_demo
 
-    return play_demo(chosen, as_json=json)
+    return play_demo(chosen, as_json=json, kafka=kafka)

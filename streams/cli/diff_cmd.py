@@ -41,17 +41,18 @@ def _lines(found: Comparison) -> list[str]:
         return [f"same: alerts{' and scores' if found.scores_compared else ''}, byte for byte"]
     lines = [f"{part} differs: {a} and {b}" for part, (a, b) in found.parts.items()]
     if found.alert is not None:
-        lines.append(f"first alert that differs: {_place(found.alert)}")
+        lines.append(f"first alert that differs: {place_of(found.alert)}")
     else:
         lines.append("alerts are the same, but for the fingerprint they carry")
     if found.score is not None:
-        lines.append(f"first score that differs: {_place(found.score)}")
+        lines.append(f"first score that differs: {place_of(found.score)}")
     elif found.scores_compared:
         lines.append("scores are the same")
     return lines
 
 
-def _place(at: Difference) -> str:
+def place_of(at: Difference) -> str:
+    """A difference in words."""
     from streams.replay.bar import utc_seconds
 
     kind = "" if at.kind is None else f"{at.kind} {at.sequence} of "

@@ -96,69 +96,81 @@ def run(
         )
     if scores not in ("alerts", "gated", "all"):
         raise UserError(f"--scores {scores}", "write alerts, gated or all")
-    from streams.numba_cache import prepare_numba_cache
-    from streams.settings_load import load_settings
+    from streams.run.starting import starting
 
-    settings = load_settings(
-        config,
-        {
-            "kafka.bootstrap": bootstrap,
-            "data_dir": data_dir,
-            "lexicon": lexicon,
-            "http.port": http_port,
-            "partitions": partitions,
-            "mention_partitions": mention_partitions,
-        },
-    )
-    prepare_numba_cache()
-    from streams.logs import configure_logs
-    from streams.run.quiet import quiet_faust
-    from streams.run.report import Reporter
+    with starting() as over:
+        from streams.numba_cache import kernels_are_cached, prepare_numba_cache
+        from streams.settings_load import load_settings
 
-    configure_logs(settings.log.level, settings.log.format)
-    quiet_faust(settings.log.level)
-    reporter = Reporter(as_json=json)
-    if embedded:
-        from streams.embedded import EmbeddedOptions
-        from streams.run.embedded import EmbeddedPlan, run_plan
-
-        options = EmbeddedOptions(
-            settings.data_dir,
-            recorded_time=recorded_time,
-            partitions=settings.partitions,
-            mention_partitions=settings.mention_partitions,
-            lexicon=_lexicon(settings),
-            settings=settings.engine,
-            model=_model(settings),
-            scores=scores,  # type: ignore[arg-type]
-            keep_scores=scores != "alerts",
-            force_new_fingerprint=force_new_fingerprint,
+        settings = load_settings(
+            config,
+            {
+                "kafka.bootstrap": bootstrap,
+                "data_dir": data_dir,
+                "lexicon": lexicon,
+                "http.port": http_port,
+                "partitions": partitions,
+                "mention_partitions": mention_partitions,
+            },
         )
-        open_http = http if http is not None else http_port is not None or not exit_at_end
-        run_plan(
-            EmbeddedPlan(settings, options, tuple(paths or ()), open_http, exit_at_end), reporter
+        prepare_numba_cache()
+        if embedded or not kernels_are_cached():
+            over()  # compiling them makes garbage
+        from streams.logs import configure_logs
+        from streams.run.quiet import quiet_faust
+        from streams.run.report import Reporter
+
+        configure_logs(settings.log.level, settings.log.format)
+        quiet_faust(settings.log.level)
+        reporter = Reporter(as_json=json)
+        if embedded:
+            from streams.embedded import EmbeddedOptions
+            from streams.run.embedded import EmbeddedPlan, run_plan
+
+            options = EmbeddedOptions(
+                settings.data_dir,
+                recorded_time=recorded_time,
+                partitions=settings.partitions,
+                mention_partitions=settings.mention_partitions,
+                lexicon=lexicon_of(settings),
+                settings=settings.engine,
+                model=model_of(settings),
+                scores=scores,  # type: ignore[arg-type]
+                keep_scores=scores != "alerts",
+                force_new_fingerprint=force_new_fingerprint,
+                control_files=settings.control_folder(),
+                keep_ms=None
+                if settings.keep_hours is None
+                else round(settings.keep_hours * 3_600_000),
+            )
+            open_http = http if http is not None else http_port is not None or not exit_at_end
+            run_plan(
+                EmbeddedPlan(settings, options, tuple(paths or ()), open_http, exit_at_end),
+                reporter,
+            )
+            return
+        from streams.run.kafka import KafkaPlan, run_worker
+
+        if paths:
+            raise UserError("files are not fed to Kafka", "produce their records to the topics")
+        run_worker(
+            KafkaPlan(
+                settings,
+                lexicon_of(settings),
+                model_of(settings),
+                roles=tuple(role or ()),
+                scores=scores,  # type: ignore[arg-type]
+                heartbeats=heartbeats,
+                http=bool(http) or http_port is not None,
+                force_new_fingerprint=force_new_fingerprint,
+            ),
+            reporter,
+            over,
         )
-        return
-    from streams.run.kafka import KafkaPlan, run_worker
-
-    if paths:
-        raise UserError("files are not fed to Kafka", "produce their records to the topics")
-    run_worker(
-        KafkaPlan(
-            settings,
-            _lexicon(settings),
-            _model(settings),
-            roles=tuple(role or ()),
-            scores=scores,  # type: ignore[arg-type]
-            heartbeats=heartbeats,
-            http=bool(http) or http_port is not None,
-            force_new_fingerprint=force_new_fingerprint,
-        ),
-        reporter,
-    )
 
 
-def _lexicon(settings: Settings) -> bytes:
+def lexicon_of(settings: Settings) -> bytes:
+    """The lexicon's bytes; one without words where none is named."""
     from schemas.errors import LexiconError
     from streams.embedded import EMPTY_LEXICON
 
@@ -172,7 +184,8 @@ def _lexicon(settings: Settings) -> bytes:
         ) from None
 
 
-def _model(settings: Settings) -> Model:
+def model_of(settings: Settings) -> Model:
+    """The model named, or the shipped one."""
     from streams.model_store import default_folder, load_model
 
     return load_model(default_folder() if settings.model is None else settings.model)

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.cli.options import ConfigOption, JsonOption
+from streams.cli.repartition_cmd import repartition
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streams.kafka.connection import Connection
+    from streams.kafka.topic_state import TopicState
     from streams.settings import KafkaSettings
 
 topics_app = typer.Typer(
@@ -107,17 +111,36 @@ def check(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Name what differs between the topics and those that `create` would make; exit 1 if any."""
+    """Name what differs from what workers need, and the command that mends it; exit 1 if any.
+
+    What an operator chose and harms nothing, such as a longer retention, is a note.
+    """
     kafka, connection = _settings(config, bootstrap, partitions, mention_partitions)
     from streams.kafka.admin import topics_check
 
-    differences = topics_check(
-        connection, kafka.partitions, kafka.mention_partitions, recorded=recorded
+    findings = topics_check(
+        connection,
+        kafka.partitions,
+        kafka.mention_partitions,
+        recorded=recorded,
+        replicas=kafka.replication,
     )
+    differences = [finding for finding in findings if not finding.note]
     if as_json:
-        print(json.dumps({"differences": differences}))
-    else:
-        print("\n".join(differences) or "the topics are as they should be")
+        report = {
+            name: [
+                {"topic": f.topic, "problem": f.problem, "remedy": f.remedy}
+                for f in findings
+                if f.note == note
+            ]
+            for name, note in (("differences", False), ("notes", True))
+        }
+        print(json.dumps(report))
+        return 1 if differences else 0
+    for finding in findings:
+        print(f"{'note: ' if finding.note else ''}{finding}\n    -> {finding.remedy}")
+    if not differences:
+        print("the topics are as they should be")
     return 1 if differences else 0
 
 
@@ -125,20 +148,53 @@ def check(
 def describe(
     *, bootstrap: BootstrapOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
-    """Print goldendog's topics as they are on the broker."""
+    """Print goldendog's topics as they are: partitions, offsets, retention, time, sizes.
+
+    Offsets and sizes are over all partitions and replicas; --json has each partition's offsets.
+    """
     _kafka, connection = _settings(config, bootstrap, None, None)
     from streams.kafka.admin import topics_describe
 
-    states = topics_describe(connection)
+    states = topics_describe(connection, sizes=True)
     if as_json:
         print(json.dumps([state.as_dict() for state in states]))
         return
-    print(f"{'topic':24} {'partitions':>10} {'time':>9} {'kept':>12} {'records':>12}")
-    for s in states:
-        kept = "compacted" if s.compacted else _days(s.retention_ms)
-        print(f"{s.name:24} {s.partitions:>10} {s.stamp:>9} {kept:>12} {s.records:>12,}")
     if not states:
         print("none yet: create them with goldendog topics create")
+        return
+    _print_table(states)
+
+
+topics_app.command()(repartition)
+
+
+def _print_table(states: Sequence[TopicState]) -> None:
+    row = "{:22} {:>10} {:>9} {:>9} {:>10} {:>12} {:>10}  {}"
+    print(
+        row.format(
+            "topic", "partitions", "replicas", "time", "kept", "records", "size", "offsets"
+        ).rstrip()
+    )
+    for s in states:
+        starts, ends = [start for start, _ in s.spans], [end for _, end in s.spans]
+        kept = "compacted" if s.compacted else _days(s.retention_ms)
+        replicas = f"{s.replicas}" if s.in_sync == s.replicas else f"{s.in_sync} of {s.replicas}"
+        size = "?" if s.size_bytes is None else _size(s.size_bytes)
+        offsets = f"{_range(starts)} to {_range(ends)}"
+        print(
+            row.format(
+                s.name, s.partitions, replicas, s.stamp, kept, f"{s.records:,}", size, offsets
+            )
+        )
+
+
+def _range(offsets: Sequence[int]) -> str:
+    low, high = min(offsets), max(offsets)
+    return f"{low:,}" if low == high else f"{low:,}..{high:,}"
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:,.1f} MB"
 
 
 def _days(retention_ms: int) -> str:

@@ -1,1 +1,1 @@
-"""The demo: the RedNote wave played through the embedded run, watched live, and summed up."""
+"""The demo: the RedNote wave played through the detectors, embedded or on Kafka, and summed up."""

@@ -117,10 +117,18 @@ class Board:
         ends, logits = rows.ts_bar_end_ms[kept].tolist(), rows.logit_micro[kept].tolist()
         shown = rows.features[kept][:, [_MENTIONS, _TRADES]].tolist()
         for i, ts, logit, (mentions, trades) in zip(kept, ends, logits, shown, strict=True):
-            heat = self._heat.setdefault(rows.token[i], Heat())
-            heat.ts_ms, heat.probability = ts, self._probability(logit)
-            heat.mentions_15m, heat.trades_60s = mentions, trades
-            heat.mentions.put(ts, mentions)
+            self.heated(rows.token[i], ts, logit, mentions, trades)
+
+    def heated(
+        self, token: str, ts_ms: int, logit: int, mentions_15m: float, trades_60s: float
+    ) -> None:
+        """A token's score at the end of a bar; those between minutes are left out."""
+        if ts_ms % MINUTE_MS:
+            return
+        heat = self._heat.setdefault(token, Heat())
+        heat.ts_ms, heat.probability = ts_ms, self._probability(logit)
+        heat.mentions_15m, heat.trades_60s = mentions_15m, trades_60s
+        heat.mentions.put(ts_ms, mentions_15m)
 
     def alerted(self, alert: Alert) -> bool:
         """An alert came; whether it was new."""

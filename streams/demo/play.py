@@ -1,17 +1,15 @@
-"""Plays the scenario through the embedded run, on a terminal or a pipe, and judges the alerts."""
+"""Plays the scenario through the detectors, on a terminal or a pipe, and judges the alerts."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -24,18 +22,17 @@ from schemas.records import Alert, Record
 from streams.demo.board import Board
 from streams.demo.report import NEXT, as_json, false_alarms, lines, table
 from streams.demo.screen import PlainScreen, Screen, TerminalScreen
-from streams.embedded import EmbeddedOptions, EmbeddedRun, run_embedded
+from streams.demo.stage import Open, Stage, embedded_stage
 from streams.logs import configure_logs
 from streams.model_store import load_default_model
 from streams.numba_cache import COMPILING, kernels_are_cached
-from streams.scenario.anchors import ORDINARY
+from streams.scenario.anchors import LOG_START_MS, ORDINARY
 from streams.scenario.coins import ALL, lexicon_text
 from streams.scenario.emit import Tape, heartbeats, records
 from streams.scenario.judge import Judgement, judge
 from streams.scenario.rednote import HEARTBEAT_EVERY_MS, tape_of, true_prices, wave_symbols
 from streams.scenario.variation import Variation
 from streams.scenario.waves import wave_columns, wave_log_start_ms
-from streams.worker.detect import Cadence
 
 CHUNK: Final = 2_000
 AHEAD: Final = 4
@@ -44,24 +41,46 @@ WATCHABLE_S: Final = 45.0
 """A terminal gets the wave no faster than this, so that it can be watched."""
 
 
-def play_demo(variation: Variation, *, as_json: bool) -> int:
-    """Play, and report. 0 where MOMO was found, 1 where it was not."""
-    configure_logs("error", "text")
+def play_demo(variation: Variation, *, as_json: bool, kafka: bool = False) -> int:
+    """Play, and report. 0 where MOMO was found, 1 where it was not.
+
+    With ``kafka`` on a broker of its own; NoBrokerError says what to install where that cannot be.
+    """
     console = Console(stderr=as_json)
-    model = load_default_model()
-    _warm_up(console, model)
-    with console.status("drawing nine days of January 2025 ..."):
-        tape = tape_of(variation)
-    board = _board(tape, model)
-    watched = console.is_terminal and not console.is_dumb_terminal
-    screen: Screen = TerminalScreen(console, board) if watched else PlainScreen(console, board)
-    began = time.monotonic()
-    with screen:
-        asyncio.run(_play(tape, model, board, screen, WATCHABLE_S if watched else 0.0))
-    seconds = time.monotonic() - began
+    with ExitStack() as ending:
+        opening = _kafka(console, ending) if kafka else None
+        configure_logs("error", "text")
+        model = load_default_model()
+        opening = opening or embedded_stage(model)
+        _warm_up(console, model)
+        with console.status("drawing nine days of January 2025 ..."):
+            tape = tape_of(variation)
+        board = _board(tape, model)
+        watched = console.is_terminal and not console.is_dumb_terminal
+        screen: Screen = TerminalScreen(console, board) if watched else PlainScreen(console, board)
+        began = time.monotonic()
+        source = records(tape, HEARTBEAT_EVERY_MS)
+        with screen:
+            asyncio.run(play(opening, source, board, screen, WATCHABLE_S if watched else 0.0))
+        seconds = time.monotonic() - began
     verdict = judge(board.alerts, true_prices(tape), wave_symbols(), ORDINARY)
     _report(console, variation, verdict, board, seconds, to_json=as_json)
     return 0 if verdict.coins[0].candidate_ts_ms is not None else 1
+
+
+def _kafka(console: Console, ending: ExitStack) -> Open:
+    """A broker, for the stage on it; ``ending`` ends it."""
+    from streams.demo.kafka_stage import kafka_stage
+    from streams.demo.processes import broker_libs, demo_broker, ended_like_interrupted
+
+    def say(text: str) -> None:
+        console.print(text, style="dim", highlight=False)
+
+    libs = broker_libs(say)
+    configure_logs("error", "text")
+    ending.enter_context(ended_like_interrupted())
+    bootstrap, folder = ending.enter_context(demo_broker(libs, say))
+    return kafka_stage(bootstrap, folder, lexicon_text().encode(), LOG_START_MS, say)
 
 
 def _board(tape: Tape, model: Model) -> Board:
@@ -83,58 +102,50 @@ def _warm_up(console: Console, model: Model) -> None:
         engine.push("log", columns, len(columns), int(columns.ts_log_ms[-1]), wave_log_start_ms(1))
 
 
-async def _play(tape: Tape, model: Model, board: Board, screen: Screen, least_s: float) -> None:
-    with tempfile.TemporaryDirectory(prefix="goldendog-demo-") as folder:
-        options = EmbeddedOptions(
-            Path(folder),
-            recorded_time=True,
-            partitions=1,
-            mention_partitions=1,
-            lexicon=lexicon_text().encode(),
-            model=model,
-            scores="gated",
-            cadence=Cadence(records=500_000, seconds=3_600.0),
-        )
+async def play(
+    opening: Open, source: Iterator[Record], board: Board, screen: Screen, least_s: float
+) -> None:
+    """Play records on a stage, not faster than ``least_s`` in all."""
 
-        def alerted(alert: Alert) -> None:
-            if board.alerted(alert):
-                screen.alerted(alert)
+    def alerted(alert: Alert) -> None:
+        if board.alerted(alert):
+            screen.alerted(alert)
 
-        async with run_embedded(options, on_alert=alerted, on_scores=board.scored) as run:
-            drawing = asyncio.create_task(_draw(run, board, screen))
-            try:
-                await _feed(run, records(tape, HEARTBEAT_EVERY_MS), board, least_s)
-                await run.finish()
-            finally:
-                drawing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await drawing
-            board.advance(run.progress().closed_ms)
-            screen.draw()
+    async with opening(board, alerted) as stage:
+        drawing = asyncio.create_task(_draw(stage, board, screen))
+        try:
+            await _feed(stage, source, board, least_s)
+            await stage.finish()
+        finally:
+            drawing.cancel()
+            with suppress(asyncio.CancelledError):
+                await drawing
+        board.advance(stage.closed_ms())
+        screen.draw()
 
 
-async def _feed(run: EmbeddedRun, source: Iterator[Record], board: Board, least_s: float) -> None:
+async def _feed(stage: Stage, source: Iterator[Record], board: Board, least_s: float) -> None:
     """Append chunk by chunk, a few ahead of the detector, and not faster than can be watched."""
     began = time.monotonic()
     under_way: deque[int] = deque()
     while chunk := await asyncio.to_thread(lambda: list(islice(source, CHUNK))):
         while len(under_way) >= AHEAD:
-            if run.progress().closed_ms >= under_way[0]:
+            if stage.closed_ms() >= under_way[0]:
                 under_way.popleft()
             else:
-                await run.watch(asyncio.sleep(0.005))
+                await stage.watch(asyncio.sleep(0.005))
         wait = board.fed / board.total * least_s - (time.monotonic() - began)
         if wait > 0:
-            await run.watch(asyncio.sleep(wait))
-        await run.append(chunk)
+            await stage.watch(asyncio.sleep(wait))
+        await stage.append(chunk)
         board.saw(chunk)
         # Bars close a little behind the log: lateness, and the bar itself.
         under_way.append((chunk[-1].ts_log_ms or 0) - 10_000)
 
 
-async def _draw(run: EmbeddedRun, board: Board, screen: Screen) -> None:
+async def _draw(stage: Stage, board: Board, screen: Screen) -> None:
     while True:
-        board.advance(run.progress().closed_ms)
+        board.advance(stage.closed_ms())
         screen.draw()
         await asyncio.sleep(0.12)
 

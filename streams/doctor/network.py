@@ -71,20 +71,26 @@ def check_broker(kafka: KafkaSettings) -> list[Check]:
     from streams.kafka.admin import topics_check
 
     try:
-        differences = topics_check(kafka.connection(), kafka.partitions, kafka.mention_partitions)
+        findings = topics_check(
+            kafka.connection(),
+            kafka.partitions,
+            kafka.mention_partitions,
+            replicas=kafka.replication,
+        )
     except GoldendogError as error:
         return [failed("broker", error)]
     answers = Check("broker", "OK", f"{kafka.bootstrap} answers")
+    differences = [finding for finding in findings if not finding.note]
     if not differences:
         return [answers, Check("topics", "OK", "as they should be")]
-    more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+    more = f" (and {len(differences) - 1} more: see `goldendog topics check`)"
     return [
         answers,
         Check(
             "topics",
             "WARN",
-            f"{differences[0]}{more}",
-            "run `goldendog topics create`, or see `goldendog topics check`",
+            f"{differences[0]}{more if len(differences) > 1 else ''}",
+            differences[0].remedy,
         ),
     ]
 

@@ -108,8 +108,10 @@ class _Run:
     def __init__(self, of: Material, inputs: Inputs, changed: Sequence[Change]) -> None:
         self._of, self._inputs = of, inputs
         self._changed = [Changed(change) for change in changed]
-        make = of.detection.make_engine()
-        self._teams = [Engines(make, inputs.engines) for _ in range(len(changed) + 1)]
+        make = of.detection.engine
+        self._teams = [
+            Engines([make(names) for names in inputs.engines]) for _ in range(len(changed) + 1)
+        ]
         self._alerts: list[list[Alert]] = [[] for _ in self._teams]
         self._prices = Prices()
         self._read = 0
@@ -119,7 +121,7 @@ class _Run:
         window = self._of.window
         through = window.records_through_ms(self._of.detection.settings.lateness_ms)
         began = perf_counter()
-        for step in self._inputs.steps(self._of.resolver(), window.records_from_ms, through):
+        for step in self._inputs.steps(self._of.names(), window.records_from_ms, through):
             for columns in step.columns.values():
                 self._prices.add(columns, self._teams[0].closed_ms)
             self._take(0, self._teams[0].push(step).alerts)

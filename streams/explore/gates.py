@@ -6,6 +6,7 @@ clause satisfied; only the distance to a limit is computed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,12 +17,14 @@ from detectors.kernels import episodes as ep
 from detectors.kernels.explain import exp2_q20
 from detectors.kernels.features import LATES, MENTIONS, N_COUNTS, TRADES
 from detectors.kernels.gate import FEW, HOT, is_hot
-from detectors.layout import N_FEATURES, N_Z, NO_PRICE
+from detectors.layout import N_FEATURES, N_Z, NO_PRICE, Z_RETURN, Z_TRADES
 from detectors.model import MICRO
 from detectors.settings import EngineSettings
 
 ENOUGH: Final = 1 << 40
-NEVER: Final = 1 << 60
+NEVER: Final = ep.NEVER
+SCORE: Final = ("candidate_logit_micro", "candidate_bars")
+SURGE: Final = ("surge_z_return", "surge_z_trades")
 Record = NDArray[Any]
 Knobs = NDArray[np.int64]
 Answer = bool | None
@@ -119,7 +122,23 @@ def opening(bar: Bar, knobs: Knobs, settings: EngineSettings, run: int) -> list[
         _threshold(bar, knobs, settings),
         _gate("candidate_bars", _enough_bars(bar, knobs, run), run, settings.candidate_bars, "bars",
               "bars in a row at or above the threshold"),
+        *([] if settings.mentions else _surge(f, knobs, settings)),
     ]  # fmt: skip
+
+
+def first_missed(gates: Sequence[Gate]) -> str | None:
+    """The gate between a bar and an episode, None where nothing was: a surge needs no score.
+
+    >>> way = {"candidate_bars": True, "candidate_logit_micro": False, "price": True}
+    >>> gates = [Gate(name, passed, None, None, None, "", "") for name, passed in way.items()]
+    >>> surge = [Gate(name, True, None, None, None, "", "") for name in SURGE]
+    >>> first_missed(gates), first_missed(gates + surge)
+    ('candidate_logit_micro', None)
+    """
+    surge = [gate for gate in gates if gate.name in SURGE]
+    instead = bool(surge) and all(gate.passed for gate in surge)
+    spared = SCORE if instead else SURGE
+    return next((gate.name for gate in gates if not (gate.passed or gate.name in spared)), None)
 
 
 def following(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
@@ -181,11 +200,9 @@ def _hot(f: NDArray[np.float64]) -> Gate:
 def _threshold(bar: Bar, knobs: Knobs, settings: EngineSettings) -> Gate:
     one = knobs.copy()
     one[ep.T_BARS] = 1
-    asked = bar.state.copy()
-    kind = ep.maybe_open(asked, bar.number, bar.logit_micro, bar.authors, bar.traders, one)
     return _gate(
         "candidate_logit_micro",
-        bool(kind == ep.CANDIDATE),
+        bool(ep.passes(bar.state.copy(), bar.number, bar.logit_micro, one)),
         bar.logit_micro / MICRO,
         settings.candidate_logit_micro / MICRO,
         "logit",
@@ -193,10 +210,25 @@ def _threshold(bar: Bar, knobs: Knobs, settings: EngineSettings) -> Gate:
     )
 
 
+def _surge(f: NDArray[np.float64], knobs: Knobs, settings: EngineSettings) -> list[Gate]:
+    """The two limits of a surge, each asked with the other one met."""
+    limits = (settings.surge_z_return, settings.surge_z_trades)
+    gates = []
+    for name, place, limit, what in zip(
+        SURGE, (Z_RETURN, Z_TRADES), limits, ("the price's", "the trades'"), strict=True
+    ):
+        asked = np.full(N_FEATURES, float(NEVER))
+        asked[place] = f[place]
+        value = None if np.isnan(f[place]) else float(f[place])
+        means = f"surge: {what} z-score, which opens with the other one, whatever the score"
+        gates.append(_gate(name, bool(ep.surges(asked, knobs)), value, limit, "deviations", means))
+    return gates
+
+
 def _enough_bars(bar: Bar, knobs: Knobs, run: int) -> bool:
     asked = bar.state.copy()
     asked["run"], asked["run_last"] = run - 1, bar.number - 1
-    return bool(ep.maybe_open(asked, bar.number, ENOUGH, 0, 0, knobs) == ep.CANDIDATE)
+    return bool(ep.passes(asked, bar.number, ENOUGH, knobs))
 
 
 def _fading(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:

@@ -222,7 +222,7 @@ def walk_many(
                     new = logit if judged else np.int64(NO_LOGIT)
                     kind = follow(e, b, new, authors, traders, settings[k])
                 elif judged:
-                    kind = maybe_open(e, b, logit, authors, traders, settings[k])
+                    kind = maybe_open(e, b, logit, f, authors, traders, settings[k])
                 any_open = any_open or e["ep"] != 0
                 if kind == NONE:
                     continue
@@ -326,6 +326,6 @@ class ManyEngine(Engine):
             own = np.ascontiguousarray(ints[mine, :N_ALERT_INTS])
             features, means, deviations = (rows[mine] for rows in rest)
             self.found[k] += self._writers[k].write(
-                len(mine), self._slots.token, own, features, means, deviations, self._id_of
+                len(mine), self._slots.token, own, features, means, deviations, self._evidence.of
             )
         return []

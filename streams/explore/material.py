@@ -14,9 +14,10 @@ from detectors.model import Model
 from detectors.resolve.lexicon import Lexicon
 from detectors.settings import EngineSettings
 from schemas.errors import ConfigError, InputFileError, UserError
+from streams.detection import Detection
 from streams.files.kinds import is_replay_output
 from streams.replay.api import lexicon_of, model_of
-from streams.replay.run import Detection
+from streams.replay.following import Fixed
 from streams.replay.window import WHOLE, Window
 
 _AGAIN = "replay again, or name the files themselves"
@@ -41,9 +42,9 @@ class Material:
     folder: Path | None = None
     notes: tuple[str, ...] = ()
 
-    def resolver(self) -> BatchResolver:
-        """What names tokens, with a memory of its own."""
-        return BatchResolver(self.detection.lexicon)
+    def names(self) -> Fixed:
+        """What names tokens, with a memory of its own; control records change nothing."""
+        return Fixed(BatchResolver(self.detection.lexicon))
 
     def with_settings(self, settings: EngineSettings) -> Material:
         """The same with other settings of the engine."""
@@ -91,6 +92,11 @@ def _of_replay(
         raise InputFileError(
             f"{folder} does not say what it was made from: it is of another version", _AGAIN
         ) from None
+    if not paths:
+        raise InputFileError(
+            f"{folder} was made from topics, which are read once",
+            "keep them with `goldendog record`, and replay the recording",
+        )
     gone = [path for path in paths if not path.exists()]
     if gone:
         raise InputFileError(f"{gone[0]}, which {folder} was made from, is gone", _AGAIN)

@@ -110,14 +110,14 @@ class _Run:
     outputs: list[Outputs] = field(default_factory=list)
 
     def play(self, tell: Callable[[Progress], None]) -> None:
-        make = replace(self.of.detection, scores="all").make_engine()
+        make = replace(self.of.detection, scores="all").engine
         self.engines = [make(names) for names in self.inputs.engines]
         lateness = self.of.detection.settings.lateness_ms
         opens, closes = self.bar * BAR_MS + lateness, (self.bar + 1) * BAR_MS + lateness
         self._check_within()
         first_ms = self.of.window.records_from_ms
         began, read, rest = perf_counter(), 0, []
-        for step in self.inputs.steps(self.of.resolver(), first_ms, closes):
+        for step in self.inputs.steps(self.of.names(), first_ms, closes):
             early, late = self._parts(step, opens)
             self._push(early)
             rest.append(late)

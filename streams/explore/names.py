@@ -74,17 +74,21 @@ def ambiguous(text: str, ids: Iterable[str]) -> UserError:
 def not_in_log(text: str, seen: Iterable[str], symbols: Mapping[str, str]) -> UserError:
     """The token has no record; near ones that have are named."""
     known = sorted(seen)
-    near = _near_ids(text, known)
-    if near:
-        shown = ", ".join(
-            f"{token} ({symbols[token]})" if token in symbols else token for token in near
-        )
+    if shown := near_ids(text, known, symbols):
         return UserError(f"no record up to then names {text}", f"did you mean {shown}")
     remedy = "a mention resolves only by a lexicon: add --lexicon" if not symbols else ""
     return UserError(
         f"no record up to then names {text}",
         remedy
         or f"{len(known):,} other tokens have records; universe.parquet of a replay lists them",
+    )
+
+
+def near_ids(text: str, known: list[str], symbols: Mapping[str, str]) -> str:
+    """Those of the known ids that are written much like ``text``, with their symbols, for a remedy."""
+    return ", ".join(
+        f"{token} ({symbols[token]})" if token in symbols else token
+        for token in _near_ids(text, known)
     )
 
 

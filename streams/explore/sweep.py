@@ -124,6 +124,8 @@ def laxest(settings: Sequence[EngineSettings]) -> EngineSettings:
         candidate_logit_micro=min(each.candidate_logit_micro for each in settings),
         candidate_bars=1,
         opening_drawdown=max(each.opening_drawdown for each in settings),
+        surge_z_return=min(each.surge_z_return for each in settings),
+        surge_z_trades=min(each.surge_z_trades for each in settings),
         min_authors_15m=min(each.min_authors_15m for each in settings),
         min_traders_15m=min(each.min_traders_15m for each in settings),
         update_step_logit_micro=1_000_000_000,
@@ -335,7 +337,7 @@ class _Run:
         )
 
     def _engines(self, settings: EngineSettings) -> list[Engine]:
-        make = self._of.with_settings(settings).detection.make_engine()
+        make = self._of.with_settings(settings).detection.engine
         return [make(names) for names in self._inputs.engines]
 
     def _steps(self, through_ms: int | None = None) -> Iterable[Step]:
@@ -344,7 +346,7 @@ class _Run:
             through_ms = self._of.window.records_through_ms(lateness)
         total = 2 * self._inputs.records
         for step in self._inputs.steps(
-            self._of.resolver(), self._of.window.records_from_ms, through_ms
+            self._of.names(), self._of.window.records_from_ms, through_ms
         ):
             self._read += sum(step.counts.values())
             self._from_ms = self._from_ms or (step.log_start_ms or 0)

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.alerts import AlertWriter, rounded
 from detectors.kernels import episodes as ep
-from detectors.kernels.explain import natural_mean
 from detectors.kernels.features import (
     L_AUTHORS,
     L_TRADERS,
-    N_COUNTS,
-    count_first,
-    count_long,
-    count_people,
-    count_rest,
-    scores,
 )
-from detectors.kernels.maths import Y_UNIT
-from detectors.kernels.run import write_alert
 from detectors.knobs import knobs
 from detectors.layout import (
     BAR_MS,
-    FEATURES,
     MINUTE_BARS,
-    N_ALERT_INTS,
-    N_FEATURES,
-    N_Z,
 )
 from detectors.model import MICRO
-from schemas.records import Alert
-from streams.explore.gates import Bar, Gate, following, opening
+from streams.explore.gates import Bar, Gate, first_missed, following, opening
 from streams.explore.material import Material
 from streams.explore.moment import Moment, moment
 from streams.explore.names import wanted
+from streams.explore.seen import Feature as Feature
+from streams.explore.seen import Seen
 from streams.replay.run import OnProgress
 
 STATES: Final = ("none", "open", "fading")
@@ -46,19 +32,6 @@ _KEPT: Final = (
     "ep", "ep_seq", "ep_start", "ep_fade_bar", "ep_end", "ep_sent", "ep_sent_log_price", "run",
     "run_last",
 )  # fmt: skip
-_DAY: Final = 7
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One input of the classifier: its value, what is usual (of z-scores), what it added."""
-
-    feature: str
-    value: float | None
-    contribution_logit: float
-    baseline_mean: float | None = None
-    baseline_deviation: float | None = None
-    baseline_n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -150,110 +123,40 @@ def explained(of: Material, at: Moment) -> Why:
     }
     if at.features is None or at.logit_micro is None:
         return Why(**common, stopped_by="records", gates=(_no_records(),))
-    seen = _Seen.of(at, before)
+    features = at.features
+    seen = Seen.of(at.after, at.bar, at.log_start_ms)
+    for name in _KEPT:  # the episode as the rules found it
+        seen.state[name] = before[name]
+    added = of.detection.model.contributions(features)
     limits = knobs(settings)
     if watched:
         looked_at = has_records and at.bar % MINUTE_BARS == 0  # see kernels/run.py
         logit = at.logit_micro if looked_at else ep.NO_LOGIT
-        gates = following(seen.bar(at, logit), limits, settings)
+        gates = following(_bar(seen, features, logit), limits, settings)
         stopped = None
     else:
-        gates = opening(seen.bar(at, at.logit_micro), limits, settings, int(at.after["run"]))
-        stopped = next((gate.name for gate in gates if not gate.passed), None)
-    draft = seen.alert(of, at)
+        gates = opening(
+            _bar(seen, features, at.logit_micro), limits, settings, int(at.after["run"])
+        )
+        stopped = first_missed(gates)
+    draft = seen.alert(of.detection, at.token, features, at.logit_micro)
     return Why(
         **common,
         stopped_by=stopped,
         gates=tuple(gates),
         logit=at.logit_micro / MICRO,
-        base_logit=round(at.logit_micro / MICRO - float(np.sum(seen.added(of, at))), 6),
+        base_logit=round(at.logit_micro / MICRO - float(np.sum(added)), 6),
         probability=draft.probability,
         baseline_coverage=draft.baseline_coverage,
-        features=_features(seen, of, at),
+        features=seen.told(features, added),
         price_usd=draft.price_usd,
         ts_price_ms=draft.ts_price_ms,
     )
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What the kernel's functions read from the state after the bar."""
-
-    state: Any
-    counts: NDArray[np.int64]
-    long: NDArray[np.int64]
-    features: NDArray[np.float64]
-    means: NDArray[np.float64]
-    deviations: NDArray[np.float64]
-    minutes: int
-    quarters: int
-
-    @classmethod
-    def of(cls, at: Moment, before: Any) -> _Seen:
-        n, long, f = np.zeros(N_COUNTS, np.int64), np.zeros(5, np.int64), np.zeros(N_FEATURES)
-        means, devs, bits = np.zeros(N_Z), np.zeros(N_Z), np.zeros(64, np.int64)
-        state = at.after.copy()
-        count_first(state, at.bar, n)
-        count_rest(state, at.bar, n)
-        count_long(state, long)
-        count_people(state, long)
-        found = scores(state, at.bar, n, long, at.log_start_ms, f, means, devs, bits)
-        for name in _KEPT:  # the episode as the rules found it
-            state[name] = before[name]
-        return cls(state, n, long, f, means, devs, int(found[0]), int(found[1]))
-
-    def bar(self, at: Moment, logit_micro: int) -> Bar:
-        assert at.features is not None
-        authors, traders = int(self.long[L_AUTHORS]), int(self.long[L_TRADERS])
-        return Bar(at.bar, self.state, self.counts, authors, traders, at.features, logit_micro)
-
-    def added(self, of: Material, at: Moment) -> NDArray[np.float64]:
-        """What each feature added to the logit."""
-        return of.detection.model.contributions(at.features)  # type: ignore[arg-type]
-
-    def alert(self, of: Material, at: Moment) -> Alert:
-        """The alert that the bar would have given, for the fields it has."""
-        ints = np.zeros((1, N_ALERT_INTS), np.int64)
-        none = np.full(3, -1, np.int64)
-        write_alert(
-            ints[0], self.state, at.bar, 0, ep.CANDIDATE, at.logit_micro, self.counts, self.long,
-            self.minutes, self.quarters, none,
-        )  # fmt: skip
-        assert at.features is not None
-        detection = of.detection
-        writer = AlertWriter(detection.settings, detection.model, detection.fingerprint, {})
-        one = np.newaxis
-        (alert,) = writer.write(
-            1,
-            lambda _: at.token,
-            ints,
-            at.features[one],
-            self.means[one],
-            self.deviations[one],
-            lambda _: None,
-        )
-        return alert
-
-
-def _features(seen: _Seen, of: Material, at: Moment) -> tuple[Feature, ...]:
-    assert at.features is not None
-    added = seen.added(of, at)
-    order: Sequence[int] = np.lexsort((np.arange(len(added)), -np.abs(added))).tolist()
-    return tuple(
-        Feature(
-            FEATURES[k],
-            rounded(float(at.features[k])),
-            round(float(added[k]), 6),
-            *(_baseline(seen, k) if k < N_Z else ()),
-        )
-        for k in order
-    )
-
-
-def _baseline(seen: _Seen, k: int) -> tuple[float | None, float | None, int]:
-    mean, deviation = float(seen.means[k]), float(seen.deviations[k])
-    usual = rounded(mean) if np.isnan(mean) else rounded(float(natural_mean(k, mean)), 4)
-    return usual, rounded(deviation / Y_UNIT, 4), seen.quarters if k >= _DAY else seen.minutes
+def _bar(seen: Seen, features: NDArray[np.float64], logit_micro: int) -> Bar:
+    authors, traders = int(seen.long[L_AUTHORS]), int(seen.long[L_TRADERS])
+    return Bar(seen.bar, seen.state, seen.counts, authors, traders, features, logit_micro)
 
 
 def _blank(at: Moment) -> Any:

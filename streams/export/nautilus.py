@@ -52,6 +52,7 @@ FIELDS: Final = {
     "reasons": "str",
     "evidence": "str",
     "fingerprint": "str",
+    "trigger": "str",
 }
 """Fields of the class and their types; ``reasons`` and ``evidence`` are JSON, times nanoseconds."""
 SCHEMA: Final = pa.schema(

@@ -16,24 +16,28 @@ B1 = NDArray[np.bool_]
 F8 = NDArray[np.float64]
 
 
-def ints(batch: pa.RecordBatch, name: str, default: int) -> I8:
-    """An integer column, int64[N]; ``default`` where a value or the whole column is missing."""
+def ints(batch: pa.RecordBatch, name: str, default: int, rows: I8 | None = None) -> I8:
+    """An integer column at ``rows``, int64; ``default`` where a value or the whole column is missing."""
     if name not in batch.schema.names:
-        return np.full(batch.num_rows, default, np.int64)
+        return np.full(batch.num_rows if rows is None else len(rows), default, np.int64)
     column = batch[name]
     if column.type != pa.int64() or column.null_count == len(column):
-        return np.asarray(column.fill_null(default).to_numpy(zero_copy_only=False), np.int64)
-    values = _buffer(column, np.dtype(np.int64))
-    return np.where(valid(column), values, default) if column.null_count else values
+        return _at(column.fill_null(default).to_numpy(zero_copy_only=False).astype(np.int64), rows)
+    values = _at(_buffer(column, np.dtype(np.int64)), rows)
+    return np.where(_at(valid(column), rows), values, default) if column.null_count else values
 
 
-def doubles(batch: pa.RecordBatch, name: str) -> NDArray[np.float64]:
-    """A column of doubles; null is NaN, which no check lets pass."""
+def doubles(batch: pa.RecordBatch, name: str, rows: I8 | None = None) -> F8:
+    """A column of doubles at ``rows``; null is NaN, which no check lets pass."""
     column = batch[name]
     if column.type != pa.float64() or column.null_count == len(column):
-        return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
-    values = _buffer(column, np.dtype(np.float64))
-    return np.where(valid(column), values, np.nan) if column.null_count else values
+        return _at(column.to_numpy(zero_copy_only=False).astype(np.float64), rows)
+    values = _at(_buffer(column, np.dtype(np.float64)), rows)
+    return np.where(_at(valid(column), rows), values, np.nan) if column.null_count else values
+
+
+def _at(values: NDArray[Any], rows: I8 | None) -> NDArray[Any]:
+    return values if rows is None or len(rows) == len(values) else values[rows]
 
 
 def _buffer(column: pa.Array, kind: np.dtype[Any]) -> NDArray[Any]:
@@ -54,23 +58,23 @@ def strings(column: pa.Array) -> Strings:
 
 
 def numbers(table: TextTable, column: pa.Array, rows: I8) -> I8:
-    """Numbers of a column's texts at ``rows``, which are not null, int64[N]; elsewhere anything.
+    """Numbers of a column's texts at ``rows``, which rise, int64; of what is null anything.
 
     Of a dictionary column, each text is looked up once.
     """
     if not pa.types.is_dictionary(column.type):
-        return table.numbers(strings(column), rows)
+        return _at(table.numbers(strings(column), rows), rows)
     texts = strings(column.dictionary)
     found = table.numbers(texts, np.arange(len(texts)))
-    return found[_codes(column)] if len(found) else np.zeros(len(column), np.int64)
+    return found[_codes(column, rows)] if len(found) else np.zeros(len(rows), np.int64)
 
 
-def _codes(column: pa.Array) -> NDArray[np.int32]:
+def _codes(column: pa.Array, rows: I8) -> NDArray[np.int32]:
     """Places in a dictionary column's dictionary, 0 where null."""
-    codes = column.indices
+    codes = _at(_buffer(column.indices, np.dtype(np.int32)), rows)
     if not column.null_count:
-        return _buffer(codes, np.dtype(np.int32))
-    return np.where(valid(codes), _buffer(codes, np.dtype(np.int32)), 0)
+        return codes
+    return np.where(_at(valid(column.indices), rows), codes, 0)
 
 
 def valid(column: pa.Array) -> B1:
@@ -85,14 +89,14 @@ def valid(column: pa.Array) -> B1:
     return np.unpackbits(packed, bitorder="little")[rest : rest + len(column)].view(np.bool_)
 
 
-def sizes(column: pa.Array) -> I8:
-    """Bytes of each text; 0 where null."""
+def sizes(column: pa.Array, rows: I8) -> I8:
+    """Bytes of each text at ``rows``; 0 where null."""
     if pa.types.is_dictionary(column.type):
         each = strings(column.dictionary).sizes
-        found = each[_codes(column)] if len(each) else np.zeros(len(column), np.int64)
+        found = each[_codes(column, rows)] if len(each) else np.zeros(len(rows), np.int64)
     else:
-        found = strings(column).sizes
-    return np.where(valid(column), found, 0) if column.null_count else found
+        found = _at(strings(column).sizes, rows)
+    return np.where(_at(valid(column), rows), found, 0) if column.null_count else found
 
 
 def is_plain(kind: pa.DataType) -> bool:

@@ -17,7 +17,7 @@ from detectors.batch.xxh64 import hashes
 from detectors.columns import MENTION, TICK, UNKNOWN, Columns, columns_of
 from schemas.decode import MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS, decode_as, decode_record
 from schemas.errors import RecordError
-from schemas.records import Heartbeat, Mention, Record, Tick, TokenInfo
+from schemas.records import Control, Heartbeat, Mention, Record, Tick, TokenInfo
 from streams.files.lines import Line
 from streams.files.numbers import are_plain, micro_usds, pack_prices
 from streams.files.rows import I8, BadRecord, Decoded, joined
@@ -143,9 +143,11 @@ class LineChunk:
     def decode(self) -> Decoded:
         """Columns of the rows."""
         plain = np.flatnonzero(self.scanned.plain)
-        rest = np.flatnonzero(~self.scanned.plain)
-        records = [other for other in self.others if other is not None]
-        out = decode_records(records, rest, self.times, plain)
+        out = Decoded()
+        if len(plain) < len(self.times):
+            rest = np.flatnonzero(~self.scanned.plain)
+            records = [other for other in self.others if other is not None]
+            out = decode_records(records, rest, self.times, plain)
         if len(plain):
             ticks = int((self.scanned.kind[plain] == TICK).sum())
             out.counts.update(tick=ticks, mention=len(plain) - ticks)
@@ -190,6 +192,8 @@ def decode_records(
         elif isinstance(record, TokenInfo):
             infos.append((i, record))
         else:
+            if isinstance(record, Control):
+                out.controls.append((int(times[i]), record))
             out.counts[str(record.__struct_config__.tag)] += 1
     out.counts.update(tick=len(ticks), token_info=len(infos), mention=len(mentions))
     parts: list[tuple[Columns, I8]] = []

@@ -79,22 +79,24 @@ class ParquetChunk:
     def decode(self) -> Decoded:
         """Columns of the rows."""
         batch, n = self.batch, self.batch.num_rows
-        flat = ~valid(batch["record"])
-        kind = np.where(flat, numbers(_TYPES, batch["type"], np.flatnonzero(flat)), _ODD)
-        kind[~valid(batch["type"])] = _ODD
+        kind = np.full(n, _ODD, np.int64)
+        flat = np.flatnonzero(~valid(batch["record"]) & valid(batch["type"]))
+        kind[flat] = numbers(_TYPES, batch["type"], flat)
         ok = np.zeros(n, np.bool_)
-        ticks, mentions = kind == TICK, kind == MENTION
-        if ticks.any():
+        ticks, mentions = np.flatnonzero(kind == TICK), np.flatnonzero(kind == MENTION)
+        if len(ticks):
             need(batch.schema.names, TICK_NEEDS, "tick", self.place)
-            ok |= ticks & sound_ticks(batch, np.flatnonzero(ticks))
-        if mentions.any():
+            ok[ticks] = sound_ticks(batch, ticks)
+        if len(mentions):
             need(batch.schema.names, MENTION_NEEDS, "mention", self.place)
-            ok |= mentions & sound_mentions(batch)
+            ok[mentions] = sound_mentions(batch, mentions)
         sound, odd = np.flatnonzero(ok), np.flatnonzero(~ok)
-        out = decode_records(self._records(odd), odd, self.times, sound)
-        out.counts["tick"] += int((ticks & ok).sum())
-        out.counts["mention"] += int((mentions & ok).sum())
+        out = Decoded()
+        if len(odd):
+            out = decode_records(self._records(odd), odd, self.times, sound)
         if len(sound):
+            good = int(np.count_nonzero(ok[ticks]))
+            out.counts.update(tick=good, mention=len(sound) - good)
             out.rows.append(_Rows(sound, batch, kind))
         return out
 
@@ -198,16 +200,16 @@ class _Rows:
         aux, who, token, a, b, c = np.zeros((6, n), np.int64)
         texts, named = strings(pa.nulls(n, pa.string())), {}
         if len(ticks):
-            aux[ticks] = numbers(_SIDES, batch["side"], ticks)[ticks]
+            aux[ticks] = numbers(_SIDES, batch["side"], ticks)
             hash_rows(strings(batch["trader_id"]), ticks, who)
-            token = numbers(resolver.token_numbers, batch["token"], ticks)
-            a[ticks] = pack_prices(doubles(batch, "price_usd")[ticks])
-            b[ticks] = micro_usds(doubles(batch, "value_usd")[ticks])
+            token[ticks] = numbers(resolver.token_numbers, batch["token"], ticks)
+            a[ticks] = pack_prices(doubles(batch, "price_usd", ticks))
+            b[ticks] = micro_usds(doubles(batch, "value_usd", ticks))
             c[ticks] = _depths(batch, ticks)
         if len(mentions):
-            aux[mentions] = numbers(PLATFORMS, batch["platform"], mentions)[mentions]
+            aux[mentions] = numbers(PLATFORMS, batch["platform"], mentions)
             hash_rows(strings(batch["author_id"]), mentions, who)
-            b[mentions] = ints(batch, "reach", 0)[mentions]
+            b[mentions] = ints(batch, "reach", 0, mentions)
             texts, named = _texts(batch), _named(batch, mentions)
         ids = strings(batch["id"]).take(at)
         return Flat(
@@ -234,7 +236,7 @@ def _depths(batch: pa.RecordBatch, ticks: I8) -> I8:
     if "liquidity_usd" not in batch.schema.names:
         return np.full(len(ticks), UNKNOWN, np.int64)
     known = valid(batch["liquidity_usd"])[ticks]
-    depth = np.where(known, doubles(batch, "liquidity_usd")[ticks], 0.0)
+    depth = np.where(known, doubles(batch, "liquidity_usd", ticks), 0.0)
     return np.where(known, micro_usds(depth), UNKNOWN)
 
 

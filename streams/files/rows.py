@@ -14,6 +14,7 @@ from detectors.batch.flat import Flat
 from detectors.batch.resolver import BatchResolver
 from detectors.columns import ARRAYS, Columns
 from schemas.errors import RecordError
+from schemas.records import Control
 
 I8 = NDArray[np.int64]
 
@@ -47,6 +48,7 @@ class Decoded:
     rows : ticks and mentions that are still to be hashed and resolved.
     counts : records by type, those of no use to the detector included.
     bad : records that cannot be used.
+    controls : control records with their log times.
     start_ms : log start that the chunk's first record declares, if it does.
     """
 
@@ -55,6 +57,7 @@ class Decoded:
     rows: list[Rows] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     bad: list[BadRecord] = field(default_factory=list)
+    controls: list[tuple[int, Control]] = field(default_factory=list)
     start_ms: int | None = None
 
 
@@ -71,6 +74,15 @@ class Chunk(Protocol):
         """Columns of the rows."""
 
 
+def distinct(rows: I8) -> int:
+    """How many different rows there are among some that never fall.
+
+    >>> distinct(np.array([0, 0, 3])), distinct(np.array([], np.int64))
+    (2, 0)
+    """
+    return min(len(rows), 1) + int(np.count_nonzero(rows[1:] != rows[:-1]))
+
+
 def joined(parts: Sequence[tuple[Columns, I8]]) -> Columns | None:
     """One table of several, its rows in the order of the positions given with each.
 
@@ -82,18 +94,21 @@ def joined(parts: Sequence[tuple[Columns, I8]]) -> Columns | None:
         return None
     if len(parts) == 1 and bool(np.all(parts[0][1][1:] >= parts[0][1][:-1])):
         return parts[0][0]
-    numbers: dict[str, int] = {}
-    token = []
-    for columns, _ in parts:
-        new = [numbers.setdefault(name, len(numbers)) for name in columns.tokens]
-        token.append(np.array(new, np.int32)[columns.token])
+    tokens = parts[0][0].tokens
+    token = [columns.token for columns, _ in parts]
+    if any(columns.tokens is not tokens for columns, _ in parts):
+        numbers: dict[str, int] = {}
+        for k, columns in enumerate([columns.compact() for columns, _ in parts]):
+            new = [numbers.setdefault(name, len(numbers)) for name in columns.tokens]
+            token[k] = np.array(new, np.int32)[columns.token]
+        tokens = list(numbers)
     arrays = {
         name: np.concatenate([getattr(columns, name) for columns, _ in parts])
         for name in ARRAYS
         if name != "token"
     }
     ids = [each for columns, _ in parts for each in columns.ids or ()]
-    whole = Columns(list(numbers), token=np.concatenate(token), ids=ids, **arrays)
+    whole = Columns(tokens, token=np.concatenate(token), ids=ids, **arrays)
     at = np.concatenate([at for _, at in parts])
     if bool(np.all(at[1:] >= at[:-1])):
         return whole

@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import socket
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
+from aiokafka.errors import KafkaConnectionError
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError
+from kafka.structs import OffsetAndMetadata
 
 from schemas.errors import GoldendogError, UserError
-from schemas.topics import BY_NAME, TOPICS, TopicSpec
+from schemas.topics import BY_NAME, CHECKPOINTS, TOPICS
+from streams.kafka.checkpoint_age import checkpoint_age_ms
 from streams.kafka.connection import Connection
 from streams.kafka.inputs import first_log_start_ms, offsets
-from streams.log.base import Stamp
+from streams.kafka.needs import Finding, Plan, compare, missing, unbegun, wanted_configs
+from streams.kafka.reach import down, reach
+from streams.kafka.topic_state import TopicState, topic_states
 from streams.log.topics import first_heartbeat, partition_counts
 
 _CONNECT_TIMEOUT_MS: Final = 10_000
-_KNOCK_TIMEOUT_S: Final = 5.0
 _CREATE_TIMEOUT_MS: Final = 30_000
-_FOREVER: Final = -1
-_STAMPS: Final[Mapping[str, Stamp]] = {"LogAppendTime": "append", "CreateTime": "recorded"}
-_COMPARED: Final = ("message.timestamp.type", "retention.ms", "cleanup.policy")
-
-
-@dataclass(frozen=True)
-class TopicState:
-    """One topic as it is on the broker.
-
-    ``records`` is the sum of end minus start offsets; ``log_start_ms`` what a raw input's first
-    records say, None where they are gone or there is none.
-    """
-
-    name: str
-    partitions: int
-    replicas: int
-    stamp: Stamp
-    retention_ms: int
-    compacted: bool
-    records: int
-    log_start_ms: int | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -90,17 +69,20 @@ def topics_create(
     UserError : no broker, or topics that exist with other settings.
     """
     counts = partition_counts(partitions, mention_partitions)
+    plan = Plan(Connection.of(where), counts, recorded=recorded, replicas=replicas)
     with _admin(where) as admin:
         have = set(admin.list_topics())
         existing = tuple(t.name for t in TOPICS if t.name in have)
-        if differences := _differences(_states(admin, where, existing), counts, recorded=recorded):
+        states = topic_states(admin, where, existing)
+        if differences := [str(f) for f in compare(states, plan) if not f.note]:
             raise UserError(
                 "topics exist with other settings: " + "; ".join(differences),
-                "ask for the same settings, or delete the topics",
+                "ask for the same settings, or delete the topics; `goldendog topics check` names "
+                "the commands",
             )
         created = tuple(t.name for t in TOPICS if t.name not in have)
         if created:
-            _create(admin, created, counts, recorded=recorded, replicas=replicas)
+            _create(admin, created, plan)
         kept = first_log_start_ms(where, _raw_inputs(counts))
         if kept is not None and log_start_ms not in (None, kept):
             raise UserError(
@@ -108,7 +90,7 @@ def topics_create(
                 "leave log_start_ms out, or delete the topics",
             )
         start = kept or log_start_ms or time.time_ns() // 1_000_000
-        begun = _begin(where, _raw_inputs(counts), start)
+        begun = topics_begin(where, _raw_inputs(counts), start)
     return Created(created, existing, begun, start)
 
 
@@ -118,47 +100,96 @@ def topics_check(
     mention_partitions: int | None = None,
     *,
     recorded: bool = False,
-) -> list[str]:
-    """Name every difference between the topics on the broker and those we would create.
+    replicas: int = -1,
+) -> list[Finding]:
+    """Name every difference between the topics and what workers need, and what mends it.
 
-    An empty list means that workers may start. Raises ``UserError`` where no broker answers.
+    Without a finding that is no note, workers may start. What workers read again must be kept as
+    long as the longest baseline reaches, plus the age of the oldest checkpoint that one of them
+    would start from. Raises ``UserError`` where no broker answers.
     """
+    where = Connection.of(where)
     counts = partition_counts(partitions, mention_partitions)
     with _admin(where) as admin:
         have = set(admin.list_topics())
         names = tuple(t.name for t in TOPICS if t.name in have)
-        states = _states(admin, where, names)
-    differences = [f"{t.name}: missing" for t in TOPICS if t.name not in have]
-    differences += _differences(states, counts, recorded=recorded)
-    starts = {s.log_start_ms for s in states if s.log_start_ms is not None}
-    if len(starts) > 1:
-        differences.append(f"raw inputs start at different times: {sorted(starts)} ms")
-    held = {s.name: s.records for s in states}
-    differences += [
-        f"{name}: empty, its first Heartbeat is missing"
-        for name in _raw_inputs(counts)
-        if held.get(name) == 0
-    ]
-    return differences
+        states = topic_states(admin, where, names)
+    age_ms = 0
+    if not recorded and (held := next((s for s in states if s.name == CHECKPOINTS), None)):
+        age_ms = checkpoint_age_ms(where, held.partitions)
+    plan = Plan(where, counts, recorded, replicas, age_ms)
+    absent = [t.name for t in TOPICS if t.name not in have]
+    findings = [*missing(absent, plan), *unbegun(states, plan), *compare(states, plan)]
+    return sorted(findings, key=lambda finding: finding.note)
 
 
-def topics_describe(where: str | Connection) -> list[TopicState]:
+def topics_describe(where: str | Connection, *, sizes: bool = False) -> list[TopicState]:
     """Goldendog's topics as they are on the broker; those that do not exist are left out."""
     with _admin(where) as admin:
         have = set(admin.list_topics())
-        return _states(admin, where, tuple(t.name for t in TOPICS if t.name in have))
+        names = tuple(t.name for t in TOPICS if t.name in have)
+        return topic_states(admin, where, names, sizes=sizes)
+
+
+def topic_ids(where: str | Connection, names: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Partitions, and the id that a topic made anew does not share, of those that exist."""
+    with _admin(where) as admin:
+        have = set(admin.list_topics())
+        wanted = [name for name in names if name in have]
+        described = admin.describe_topics(wanted) if wanted else []
+    return {t["name"]: (len(t["partitions"]), str(t["topic_id"])) for t in described}
+
+
+def topics_remake(where: str | Connection, names: Sequence[str], plan: Plan) -> None:
+    """Delete topics, where they exist, and create them by a plan: empty, whatever was in them."""
+    with _admin(where) as admin:
+        if have := sorted(set(names) & set(admin.list_topics())):
+            admin.delete_topics(have, timeout_ms=_CREATE_TIMEOUT_MS)
+        until = time.monotonic() + _CREATE_TIMEOUT_MS / 1000
+        while left := set(names) & set(admin.list_topics()):
+            if time.monotonic() > until:
+                raise GoldendogError(f"the broker does not delete {', '.join(sorted(left))}")
+            time.sleep(0.2)
+        _create(admin, tuple(names), plan)
+
+
+def topics_configure(where: str | Connection, names: Sequence[str], *, recorded: bool) -> None:
+    """Give topics the settings that they are declared with."""
+    wanted = [
+        ConfigResource(
+            ConfigResourceType.TOPIC, name, wanted_configs(BY_NAME[name], recorded=recorded)
+        )
+        for name in names
+    ]
+    with _admin(where) as admin:
+        admin.alter_configs(wanted)
+
+
+def commit_offsets(
+    where: str | Connection, group: str, ends: Mapping[tuple[str, int], int]
+) -> None:
+    """Set the committed offsets of a group that has no members, by topic and partition."""
+    offsets = {TopicPartition(*tp): OffsetAndMetadata(at, "", -1) for tp, at in ends.items()}
+    with _admin(where) as admin:
+        refused = {
+            f"{tp.topic}/{tp.partition}": error.__name__
+            for tp, error in admin.alter_group_offsets(group, offsets).items()
+            if error is not NoError
+        }
+    if refused:
+        raise GoldendogError(f"the broker does not commit for {group}: {refused}")
 
 
 @contextlib.contextmanager
 def _admin(where: str | Connection) -> Iterator[Any]:
     connection = Connection.of(where)
-    _knock(connection)
     try:
+        asyncio.run(reach(connection))
         admin = KafkaAdminClient(
             **connection.client_options(), bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS
         )
-    except (KafkaError, OSError, ValueError) as exc:
-        raise _no_broker(connection, type(exc).__name__) from exc
+    except (KafkaError, KafkaConnectionError, OSError, ValueError) as exc:
+        raise down(connection, exc) from exc
     try:
         yield admin
     except KafkaError as exc:
@@ -167,51 +198,12 @@ def _admin(where: str | Connection) -> Iterator[Any]:
         admin.close()
 
 
-def _knock(connection: Connection) -> None:
-    """Raise ``UserError`` at once where nobody listens: kafka-python would try for long."""
-    why = ""
-    for server in connection.servers:
-        host, _, port = server.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), _KNOCK_TIMEOUT_S).close()
-        except ValueError:
-            raise UserError(f"{server} is no broker's address", "write HOST:PORT") from None
-        except OSError as exc:
-            why = exc.strerror or type(exc).__name__
-        else:
-            return
-    raise _no_broker(connection, why)
-
-
-def _no_broker(connection: Connection, why: str) -> UserError:
-    return UserError(
-        f"no Kafka broker at {connection.bootstrap} ({why})",
-        "start it, or name another with --bootstrap",
-    )
-
-
-def _configs(spec: TopicSpec, *, recorded: bool) -> dict[str, str]:
-    configs = {
-        "message.timestamp.type": "CreateTime" if recorded else "LogAppendTime",
-        "retention.ms": str(_FOREVER if recorded else spec.retention_ms),
-        "cleanup.policy": "compact" if spec.compacted else "delete",
-    }
-    if recorded:
-        # A scenario may play in the future; the broker would refuse it after an hour.
-        configs["message.timestamp.after.max.ms"] = str(2**63 - 1)
-    if spec.compacted:
-        configs |= {"min.cleanable.dirty.ratio": "0.1", "segment.ms": "3600000"}
-    return configs
-
-
-def _create(
-    admin: Any, names: tuple[str, ...], counts: Mapping[str, int], *, recorded: bool, replicas: int
-) -> None:
+def _create(admin: Any, names: tuple[str, ...], plan: Plan) -> None:
     wanted = {
         name: {
-            "num_partitions": counts[name],
-            "replication_factor": replicas,
-            "configs": _configs(BY_NAME[name], recorded=recorded),
+            "num_partitions": plan.counts[name],
+            "replication_factor": plan.replicas,
+            "configs": wanted_configs(BY_NAME[name], recorded=plan.recorded),
         }
         for name in names
     }
@@ -221,7 +213,8 @@ def _create(
         raise UserError("somebody else is creating the same topics", "run it again") from exc
 
 
-def _begin(where: str | Connection, inputs: Mapping[str, int], log_start_ms: int) -> int:
+def topics_begin(where: str | Connection, inputs: Mapping[str, int], log_start_ms: int) -> int:
+    """Begin the partitions that are empty of raw inputs with so many each; how many there were."""
     empty = [tp for tp, (_start, end) in offsets(where, inputs).items() if end == 0]
     if not empty:
         return 0
@@ -247,56 +240,3 @@ def _begin(where: str | Connection, inputs: Mapping[str, int], log_start_ms: int
 
 def _raw_inputs(counts: Mapping[str, int]) -> dict[str, int]:
     return {t.name: counts[t.name] for t in TOPICS if t.raw_input}
-
-
-def _differences(
-    states: list[TopicState], counts: Mapping[str, int], *, recorded: bool
-) -> list[str]:
-    stamp: Stamp = "recorded" if recorded else "append"
-    differences = []
-    for state in states:
-        spec = BY_NAME[state.name]
-        pairs: tuple[tuple[str, object, object], ...] = (
-            ("partitions", state.partitions, counts[state.name]),
-            ("timestamps", state.stamp, stamp),
-            ("retention_ms", state.retention_ms, _FOREVER if recorded else spec.retention_ms),
-            ("compacted", state.compacted, spec.compacted),
-        )
-        differences += [
-            f"{state.name}: {what}={was}, should be {wanted}"
-            for what, was, wanted in pairs
-            if was != wanted
-        ]
-    return differences
-
-
-def _states(admin: Any, where: str | Connection, names: tuple[str, ...]) -> list[TopicState]:
-    if not names:
-        return []
-    described = {t["name"]: t for t in admin.describe_topics(list(names))}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name, list(_COMPARED)) for name in names]
-    configs = admin.describe_configs(resources, config_filter="all")["topic"]
-    counts = {name: len(described[name]["partitions"]) for name in names}
-    held = offsets(where, counts)
-    return [_state(where, described[n], configs[n], held) for n in names]
-
-
-def _state(
-    where: str | Connection,
-    described: Mapping[str, Any],
-    configs: Mapping[str, Mapping[str, Any]],
-    held: Mapping[TopicPartition, tuple[int, int]],
-) -> TopicState:
-    name, partitions = described["name"], described["partitions"]
-    own = [span for tp, span in held.items() if tp.topic == name]
-    raw = BY_NAME[name].raw_input
-    return TopicState(
-        name=name,
-        partitions=len(partitions),
-        replicas=min(len(p["replica_nodes"]) for p in partitions),
-        stamp=_STAMPS[configs["message.timestamp.type"]["value"]],
-        retention_ms=int(configs["retention.ms"]["value"]),
-        compacted="compact" in str(configs["cleanup.policy"]["value"]),
-        records=sum(end - start for start, end in own),
-        log_start_ms=first_log_start_ms(where, {name: len(partitions)}) if raw else None,
-    )

@@ -9,11 +9,10 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from schemas.decode import decode_record
-from schemas.errors import GoldendogError, RecordError
-from schemas.records import Heartbeat
+from schemas.errors import GoldendogError
 from streams.kafka.connection import Connection
 from streams.kafka.log import KafkaLog
+from streams.kafka.shapes import said_start_ms
 
 
 def offsets(
@@ -26,35 +25,32 @@ def offsets(
     return {tp: (starts[tp], ends[tp]) for tp in tps}
 
 
-def first_log_start_ms(where: str | Connection, counts: Mapping[str, int]) -> int | None:
-    """When raw inputs say that their log starts: milliseconds UTC, None where none of them says.
+def log_starts(
+    where: str | Connection, spans: Mapping[TopicPartition, tuple[int, int]]
+) -> dict[TopicPartition, int]:
+    """When raw inputs say that their log starts, milliseconds UTC, of those that still say so.
 
-    Blocking, not to be called in an event loop. Only partitions that still hold their very first record count. Raises ``GoldendogError`` where
-    they disagree, or begin with something else.
+    Blocking, not to be called in an event loop. ``spans`` are the start and end offsets of their
+    partitions; those that no longer hold their very first record are left out. Raises
+    ``GoldendogError`` where one begins with something else.
     """
-    begun = [tp for tp, (start, end) in offsets(where, counts).items() if start == 0 < end]
+    begun = [tp for tp, (start, end) in spans.items() if start == 0 < end]
     if not begun:
-        return None
-    found = {
-        str(tp): _log_start_ms(tp, value)
-        for tp, value in asyncio.run(_firsts(where, begun)).items()
-    }
+        return {}
+    firsts = asyncio.run(_firsts(where, begun))
+    return {tp: said_start_ms(tp.topic, tp.partition, value) for tp, value in firsts.items()}
+
+
+def first_log_start_ms(where: str | Connection, counts: Mapping[str, int]) -> int | None:
+    """When raw inputs say that their log starts; None where none of them says.
+
+    Blocking, as ``log_starts``. Raises ``GoldendogError`` where they disagree.
+    """
+    found = log_starts(where, offsets(where, counts))
     if len(set(found.values())) > 1:
-        raise GoldendogError(f"raw inputs disagree on when the log starts: {found}")
+        named = {f"{tp.topic}/{tp.partition}": ms for tp, ms in found.items()}
+        raise GoldendogError(f"raw inputs disagree on when the log starts: {named}")
     return next(iter(found.values()), None)
-
-
-def _log_start_ms(tp: TopicPartition, value: bytes) -> int:
-    try:
-        record = decode_record(value)
-    except RecordError:
-        record = None
-    if not isinstance(record, Heartbeat) or record.log_start_ms is None:
-        raise GoldendogError(
-            f"{tp.topic}/{tp.partition} does not begin with a Heartbeat that says log_start_ms:"
-            " something was produced before `goldendog topics create`"
-        )
-    return record.log_start_ms
 
 
 async def _firsts(

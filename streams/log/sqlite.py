@@ -209,6 +209,21 @@ class SqliteLog:
         except KeyError:
             raise no_partition(topic, partition) from None
 
+    async def forget(
+        self, topic: str, partition: int, before_offset: int, before_ms: int, most: int
+    ) -> int:
+        """Delete the oldest records, at most so many; how many that were.
+
+        Those below an offset that were logged before a time; never the newest of the partition.
+        The file does not shrink: new records take the room. Raises ``StateError`` for a compacted
+        topic, and for a log of recorded time, whose records are old from the beginning.
+        """
+        self.end_of(topic, partition)
+        gone: int = await self._submit(
+            lambda t: t.books.forget(t.books.find(topic, partition), before_offset, before_ms, most)
+        )
+        return gone
+
     # What a transport needs
 
     async def commit(self, app: str, offsets: Mapping[tuple[str, int], int]) -> None:

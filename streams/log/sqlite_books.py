@@ -136,6 +136,23 @@ class Books:
             self._compact(partition, first, items)
         return list(range(first, partition.next_offset))
 
+    def forget(self, partition: Partition, before: int, before_ms: int, most: int) -> int:
+        """Delete the oldest records below an offset and before a time; how many."""
+        if partition.compacted or self._stamp != "append":
+            raise StateError(f"{partition.topic} keeps its records")
+        last = partition.base + min(before, partition.next_offset - 1) - 1
+        # Stamps of a live log never fall, so what is due is the beginning.
+        found, count = self._db.execute(
+            "SELECT max(id), count(*) FROM (SELECT id, ts_log_ms FROM records"
+            " WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?) WHERE ts_log_ms < ?",
+            (partition.base, last, most, before_ms),
+        ).fetchone()
+        if count:
+            self._db.execute(
+                "DELETE FROM records WHERE id BETWEEN ? AND ?", (partition.base, found)
+            )
+        return int(count)
+
     def save(self, partition: Partition) -> None:
         """Write the partition's counters; once a transaction for each one appended to."""
         self._db.execute(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -86,6 +86,26 @@ class ReadonlyLog:
             (topic, partition),
         ).fetchone()
         return int(row[0])
+
+    def start_offset(self, topic: str, partition: int) -> int:
+        """Give the oldest offset held; the end where nothing is."""
+        found = start_offset(self._db, topic, partition)
+        return self.end_offset(topic, partition) if found is None else found
+
+    def committed(self, app: str) -> dict[tuple[str, int], int]:
+        """Give the offsets that an app of the run has committed."""
+        rows = self._db.execute(
+            "SELECT topic, number, next_offset FROM commits WHERE app = ?", (app,)
+        )
+        return {(topic, number): offset for topic, number, offset in rows}
+
+    def offset_before(self, topic: str, partition: int, log_ms: int) -> int:  # noqa: ARG002
+        """Give an offset before which no record is of this log time or later: the oldest."""
+        return self.start_offset(topic, partition)
+
+    def holes(self, topic: str, partition: int) -> Sequence[tuple[int, int]]:  # noqa: ARG002
+        """None: this log loses nothing."""
+        return ()
 
     def iter_topic(self, topic: str, partition: int, offset: int = 0) -> Iterator[LogRecord]:
         """Every record of one partition from ``offset`` up to the end as it is now, in order.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from streams.control.decisions import CONTROL_INPUT, LEAD_MS
 
 JUMP_S: Final = 60.0
 """A log that is so far ahead of the wall clock has jumped: its bars wait for time to catch up."""
@@ -43,11 +45,44 @@ class TallyView(Protocol):
     alerts_again: int
     duplicates: int
     records: Counter[tuple[str, str]]
+    lost: Counter[str]
     checkpoints: int
     checkpoint_bytes: dict[int, int]
     checkpoint_seconds: dict[int, float]
     checkpoint_ms: dict[int, int]
     restore_seconds: dict[int, float]
+
+
+class PartitionView(Protocol):
+    """What is read of how a stage's partition stands (streams.worker.standing)."""
+
+    @property
+    def stage(self) -> str:
+        """Who reads it."""
+
+    @property
+    def partition(self) -> int:
+        """Its number."""
+
+    @property
+    def restored(self) -> bool:
+        """Its state is there."""
+
+    @property
+    def caught_up(self) -> bool:
+        """It was read to the log's end once."""
+
+    @property
+    def progressing(self) -> bool:
+        """It moves, or has nothing to do."""
+
+    @property
+    def behind_records(self) -> int | None:
+        """Offsets to the end."""
+
+    @property
+    def behind_seconds(self) -> float | None:
+        """Behind the clock."""
 
 
 class CrewCollector(Collector):
@@ -58,6 +93,7 @@ class CrewCollector(Collector):
     tally : the handlers' counts.
     engines : gives the engines by partition, at the time of asking.
     live : the log is stamped by the wall clock, so that lag behind it means something.
+    partitions : how the partitions assigned to this process stand, at the time of asking.
     clock_s : the wall clock, seconds since 1970.
     """
 
@@ -67,11 +103,13 @@ class CrewCollector(Collector):
         engines: Callable[[], Mapping[int, EngineView]],
         *,
         live: bool,
+        partitions: Callable[[], Sequence[PartitionView]] = tuple,
         clock_s: Callable[[], float] = time.time,
     ) -> None:
         self._tally = tally
         self._engines = engines
         self._live = live
+        self._partitions = partitions
         self._clock_s = clock_s
         self._jumps: Counter[str] = Counter()
         self._ahead: set[str] = set()
@@ -86,7 +124,8 @@ class CrewCollector(Collector):
         yield from self._counters()
         yield from self._states(engines)
         yield from self._progress(engines)
-        yield from self._checkpoints()
+        yield from self._checkpoints(engines)
+        yield from self._standing()
 
     def _counters(self) -> Iterator[Metric]:
         tally = self._tally
@@ -113,6 +152,15 @@ class CrewCollector(Collector):
             if outcome == "clock_fell":
                 falls.add_metric((topic,), count)
         yield falls
+        lost = CounterMetricFamily(
+            "goldendog_lost_records",
+            "Records that were gone before they were read: deleted, or their topic made anew (then "
+            "0, for nobody can say how many). Absent where nothing was lost.",
+            labels=("input",),
+        )
+        for name, count in sorted(tally.lost.items()):
+            lost.add_metric((name,), count)
+        yield lost
 
     def _states(self, engines: Mapping[int, EngineView]) -> Iterator[Metric]:
         tokens = GaugeMetricFamily(
@@ -137,7 +185,11 @@ class CrewCollector(Collector):
         through: dict[str, int] = {}
         for p, engine in engines.items():
             reached = {name: engine.through_log_ms(name) for name in engine.inputs}
-            known = {name: ms for name, ms in reached.items() if ms is not None}
+            known = {
+                name: ms - LEAD_MS if name == CONTROL_INPUT else ms
+                for name, ms in reached.items()
+                if ms is not None
+            }
             for name, ms in known.items():
                 through[name] = min(ms, through.get(name, ms))
             holder = engine.held_by()
@@ -180,7 +232,37 @@ class CrewCollector(Collector):
         yield lag
         yield jumps
 
-    def _checkpoints(self) -> Iterator[Metric]:
+    def _standing(self) -> Iterator[Metric]:
+        labels = ("stage", "partition")
+        state = GaugeMetricFamily(
+            "goldendog_partition_state",
+            "1 where an assigned partition is restored, caught_up, progressing; else 0.",
+            labels=(*labels, "state"),
+        )
+        records = GaugeMetricFamily(
+            "goldendog_partition_behind_records",
+            "Offsets between what is done of an assigned partition and its end.",
+            labels=labels,
+        )
+        seconds = GaugeMetricFamily(
+            "goldendog_partition_behind_seconds",
+            "How far an assigned partition is done behind the wall clock.",
+            labels=labels,
+        )
+        for each in self._partitions():
+            place = each.stage, str(each.partition)
+            for name in ("restored", "caught_up", "progressing"):
+                state.add_metric((*place, name), getattr(each, name))
+            if each.behind_records is not None:
+                records.add_metric(place, each.behind_records)
+            if each.behind_seconds is not None:
+                seconds.add_metric(place, each.behind_seconds)
+        yield state
+        yield records
+        if self._live:
+            yield seconds
+
+    def _checkpoints(self, engines: Mapping[int, EngineView]) -> Iterator[Metric]:
         tally = self._tally
         yield CounterMetricFamily(
             "goldendog_checkpoints", "Checkpoints written.", value=tally.checkpoints
@@ -209,6 +291,6 @@ class CrewCollector(Collector):
         )
         for name, text, values in by_partition:
             family = GaugeMetricFamily(name, text, labels=("partition",))
-            for p, value in sorted(values.items()):
-                family.add_metric((str(p),), value)
+            for p in sorted(engines.keys() & values.keys()):  # others moved to another worker
+                family.add_metric((str(p),), values[p])
             yield family

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,10 +16,16 @@ from detectors.model import Model
 from detectors.resolve.lexicon import Lexicon
 from detectors.settings import EngineSettings
 from schemas.errors import LexiconError, UserError
+from streams.control.files import CONTROL_FILES
+from streams.detection import Detection
+from streams.kafka.connection import Connection
 from streams.model_store import load_default_model, load_model
+from streams.replay.inputs import opened
+from streams.replay.log_inputs import Span
 from streams.replay.output import refuse_taken, whole_folder
-from streams.replay.run import Detection, OnProgress, Progress, run
+from streams.replay.run import OnProgress, Open, Progress, run
 from streams.replay.window import WHOLE, Window
+from streams.sources.places import Place
 
 NO_LEXICON: Final = '{"versions":[{"version":1,"effective_log_ms":0,"tokens":[]}]}'
 """Contract addresses alone are resolved: what an embedded run without a lexicon does."""
@@ -67,7 +73,7 @@ class ReplayResult:
 
 
 def replay(
-    paths: Path | str | Sequence[Path | str],
+    paths: Path | str | Sequence[Path | str] | Connection,
     *,
     lexicon: Lexicon | Path | str | None = None,
     scores: ScoreMode = "alerts",
@@ -76,13 +82,16 @@ def replay(
     out: Path | str | None = None,
     overwrite: bool = False,
     window: Window = WHOLE,
+    control_files: Path = CONTROL_FILES,
+    spans: Mapping[Place, Span] | None = None,
     progress: OnProgress | None = None,
 ) -> ReplayResult:
     """Run recorded records through the detectors.
 
     Parameters
     ----------
-    paths : files of records, folders of them, or the data folder of an embedded run.
+    paths : files of records, folders of them, the data folder of an embedded run, a recording, or
+        the brokers whose topics are to be read.
     lexicon : words for tokens, or its file; without one, contract addresses alone are resolved.
     scores : which score rows to keep: none (``alerts``), those past the gate (``gated``), or those
         of every bar in which a token was looked at (``all``).
@@ -91,6 +100,8 @@ def replay(
     out : folder for the files; without one, tables stay in memory.
     overwrite : replace the output of an earlier replay.
     window : the part of the log to tell of, and its warm-up; the whole where left out.
+    control_files : folder of lexicons and models that control records name.
+    spans : offsets to read of some partitions of the brokers' topics.
     progress : called after each batch of records.
 
     Returns
@@ -120,24 +131,37 @@ def replay(
     detection = Detection(
         settings or EngineSettings(), model_of(model), lexicon_of(lexicon), scores
     )
-    found = [paths] if isinstance(paths, Path | str) else list(paths)
-    given = {
-        "paths": [str(Path(path).absolute()) for path in found],
-        "lexicon": _place(lexicon),
-        "model": _place(model),
-    }
+    open_inputs, given = _origin(paths, spans)
+    given |= {"lexicon": _place(lexicon), "model": _place(model)}
     if out is not None:
         with whole_folder(Path(out), overwrite=overwrite) as folder:
-            summary = run(found, detection, folder, progress, window, given)
+            summary = run(open_inputs, detection, folder, progress, window, given, control_files)
         return ReplayResult(summary, Path(out))
     with TemporaryDirectory(prefix="goldendog-replay-") as temporary:
         folder = Path(temporary)
-        summary = run(found, detection, folder, progress, window, given)
+        summary = run(open_inputs, detection, folder, progress, window, given, control_files)
         names = ("alerts", "scores", "universe")
         tables = {
             name: pq.read_table(folder / f"{name}.parquet", memory_map=False) for name in names
         }
     return ReplayResult(summary, tables=tables)
+
+
+def _origin(
+    paths: Path | str | Sequence[Path | str] | Connection, spans: Mapping[Place, Span] | None
+) -> tuple[Open, dict[str, Any]]:
+    """What opens the inputs, and what the summary says of where they are."""
+    if isinstance(paths, Connection):
+        from streams.replay.topics import open_topics
+
+        where = paths
+        return lambda _spill, _tell: open_topics(where, spans), {
+            "paths": [],
+            "kafka": where.bootstrap,
+        }
+    found = [paths] if isinstance(paths, Path | str) else list(paths)
+    named = [str(Path(path).absolute()) for path in found]
+    return lambda spill, tell: opened(found, spill, tell), {"paths": named}
 
 
 def _place(given: object) -> str | None:

@@ -74,7 +74,7 @@ def compare(a: Path, b: Path) -> Comparison:
     """Compare what two replays wrote. Raises InputFileError where a folder is no replay's output."""
     parts = _parts(_summary(a), _summary(b))
     score, compared = _first_score(a / SCORES, b / SCORES)
-    return Comparison(parts, _first_alert(a / ALERTS, b / ALERTS), score, compared)
+    return Comparison(parts, first_alert(a / ALERTS, b / ALERTS), score, compared)
 
 
 def _summary(folder: Path) -> dict[str, Any]:
@@ -101,7 +101,8 @@ def _parts(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, A
     return found
 
 
-def _first_alert(a: Path, b: Path) -> Difference | None:
+def first_alert(a: Path, b: Path) -> Difference | None:
+    """The first difference of two files of alerts beyond their fingerprints; None where there is none."""
     with a.open("rb") as left, b.open("rb") as right:
         for number, (x, y) in enumerate(zip_longest(left, right), 1):
             if x != y:

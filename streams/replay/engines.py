@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from detectors.engine import Engine
-from detectors.outputs import ScoreRows
+from detectors.outputs import ScoreRows, joined_scores
+from detectors.schedule import Change
 from schemas.records import Alert
 from streams.replay.steps import Step
 
@@ -31,14 +32,11 @@ class Engines:
 
     Parameters
     ----------
-    make : an engine for some inputs.
-    inputs : the inputs of each engine.
+    engines : by number of detector partition.
     """
 
-    def __init__(
-        self, make: Callable[[Sequence[str]], Engine], inputs: Sequence[Sequence[str]]
-    ) -> None:
-        self._engines = [make(names) for names in inputs]
+    def __init__(self, engines: Sequence[Engine]) -> None:
+        self._engines = list(engines)
         self._alerts: list[Alert] = []
         self._scores: list[ScoreRows] = []
 
@@ -56,6 +54,11 @@ class Engines:
     def held_by(self) -> str:
         """The input that holds bars open."""
         return min(self._engines, key=lambda engine: engine.closed_ms).held_by()
+
+    def schedule(self, changes: Sequence[Change]) -> None:
+        """Tell every engine what decides alerts from later bars on."""
+        for engine in self._engines:
+            engine.schedule(changes)
 
     def push(self, step: Step) -> Given:
         """Push one step to the engines that read its input."""
@@ -87,24 +90,15 @@ class Engines:
         if not self._scores:
             return
         if len(self._engines) == 1:
-            given.scores, self._scores = _joined(self._scores), []
+            given.scores, self._scores = joined_scores(self._scores), []
             return
-        rows = _ordered(_joined(self._scores))
+        whole = joined_scores(self._scores)
+        assert whole is not None  # there are some
+        rows = _ordered(whole)
         ready_rows = int(np.searchsorted(rows.ts_bar_end_ms, until_ms, side="right"))
         given.scores = _part(rows, slice(0, ready_rows)) if ready_rows else None
         left = _part(rows, slice(ready_rows, None))
         self._scores = [left] if len(left.token) else []
-
-
-def _joined(parts: Sequence[ScoreRows]) -> ScoreRows:
-    if len(parts) == 1:
-        return parts[0]
-    return ScoreRows(
-        [token for rows in parts for token in rows.token],
-        np.concatenate([rows.ts_bar_end_ms for rows in parts]),
-        np.concatenate([rows.logit_micro for rows in parts]),
-        np.concatenate([rows.features for rows in parts]),
-    )
 
 
 def _ordered(rows: ScoreRows) -> ScoreRows:

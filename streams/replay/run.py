@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -14,15 +15,14 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from detectors.batch.resolver import BatchResolver
-from detectors.engine import Engine, ScoreMode
-from detectors.model import Model
+from detectors.engine import Engine
 from detectors.outputs import ScoreRows
-from detectors.resolve.lexicon import Lexicon
-from detectors.settings import EngineSettings
-from streams.fingerprint import fingerprint, fingerprint_parts
+from streams.control.decisions import CONTROL_INPUT, Decisions
+from streams.control.files import CONTROL_FILES, ControlFiles
+from streams.detection import Detection
 from streams.replay.engines import Engines, Given
-from streams.replay.inputs import Inputs, opened
+from streams.replay.following import Following
+from streams.replay.inputs import Inputs
 from streams.replay.output import Output
 from streams.replay.window import WHOLE, Window
 
@@ -49,38 +49,6 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
-@dataclass(frozen=True)
-class Detection:
-    """What decides alerts."""
-
-    settings: EngineSettings
-    model: Model
-    lexicon: Lexicon
-    scores: ScoreMode
-
-    @property
-    def parts(self) -> dict[str, str]:
-        """The parts of the fingerprint."""
-        return fingerprint_parts(self.settings, self.model, self.lexicon.sha256)
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of all of it, which the alerts carry."""
-        return fingerprint(self.settings, self.model, self.lexicon.sha256)
-
-    def make_engine(self) -> Callable[[Sequence[str]], Engine]:
-        """Maker of engines without state."""
-        mark, symbols = self.fingerprint, self.lexicon.symbols()
-        return lambda inputs: Engine(
-            self.settings,
-            self.model,
-            inputs,
-            fingerprint=mark,
-            symbols=symbols,
-            scores=self.scores,
-        )
-
-
 @dataclass
 class _Counts:
     """What a run counted."""
@@ -96,17 +64,28 @@ class _Counts:
     last_ms: int = 0
 
 
+Open = Callable[[Path, Callable[[int], None]], AbstractContextManager[Inputs]]
+"""Looks through what is replayed, given a folder for what has to be sorted, and who is told of records."""
+
+Resume = Callable[[Inputs, Following], Sequence[Engine]]
+"""Makes the engines of some inputs that go on from a state, with what control records put in force."""
+
+
 def run(
-    paths: Sequence[Path | str],
+    open_inputs: Open,
     detection: Detection,
     folder: Path,
     on_progress: OnProgress | None = None,
     window: Window = WHOLE,
     given: dict[str, Any] | None = None,
+    control_files: Path = CONTROL_FILES,
+    resume: Resume | None = None,
 ) -> dict[str, Any]:
     """Replay into a folder that exists and is empty; returns the summary, which is written too.
 
-    ``given`` is what the summary says of where everything came from.
+    ``given`` is what the summary says of where everything came from, ``control_files`` the folder
+    of lexicons and models that control records name. ``resume`` gives engines that have a state,
+    where the inputs go on behind it; the window then needs no warm-up.
     """
     began = perf_counter()
     counts = _Counts()
@@ -115,19 +94,26 @@ def run(
     def scanned(records: int) -> None:
         tell(Progress("scan", records, None, 0, perf_counter() - began, 0))
 
-    with opened(paths, folder / SPILL, scanned) as inputs, Output(folder) as output:
-        engines = Engines(detection.make_engine(), inputs.engines)
-        resolver = BatchResolver(detection.lexicon)
-        window.check_begins(inputs.first_ms)
+    with open_inputs(folder / SPILL, scanned) as inputs, Output(folder) as output:
+        following = Following(Decisions(detection, ControlFiles(control_files)))
+        if resume is None:
+            engines = Engines([detection.engine(names) for names in inputs.engines])
+            window.check_begins(inputs.first_ms)
+            begin_ms = window.records_from_ms
+        else:
+            engines, begin_ms = Engines(resume(inputs, following)), 0
         through_ms = window.records_through_ms(detection.settings.lateness_ms)
         replaying = perf_counter()
-        for step in inputs.steps(resolver, window.records_from_ms, through_ms):
+        for step in inputs.steps(following, begin_ms, through_ms):
+            if (changes := following.news()) is not None:
+                engines.schedule(changes)
             found = engines.push(step)
             counts.records += sum(step.counts.values())
             counts.outcomes += step.counts
             counts.rejected.update(bad.error.code for bad in step.bad)
             counts.first_ms = counts.first_ms or (step.log_start_ms or 0)
-            counts.last_ms = max(counts.last_ms, step.through_log_ms)
+            if step.name != CONTROL_INPUT:  # which is a lead ahead of its records
+                counts.last_ms = max(counts.last_ms, step.through_log_ms)
             output.dead_letters(step.bad)
             _write(found, output, counts, window)
             seconds = perf_counter() - replaying
@@ -143,6 +129,7 @@ def run(
         output.lives(live, evicted=False)
         summary = _summary(detection, inputs, engines, counts, len(live), began)
         summary |= {"window": _window(window, inputs, counts), "given": given}
+        summary["control"] = following.as_dicts()
         output.summary(summary)
     shutil.rmtree(folder / SPILL, ignore_errors=True)
     return summary
@@ -220,14 +207,16 @@ def _summary(
 
 
 OUTCOMES: Final = (
-    "mentions", "mentions_unresolved", "ticks", "token_infos", "progress", "not_read", "rejected",
+    "mentions", "mentions_unresolved", "ticks", "token_infos", "progress", "controls", "not_read",
+    "rejected",
     "late", "duplicates", "skipped",
 )  # fmt: skip
 
 
 def _warnings(inputs: Inputs, counts: _Counts, *, posts: bool) -> list[str]:
     files = [each for each in inputs.about if each["kind"] != "log"]
-    found = [f"{each['path']} holds no records" for each in files if not each["records"]]
+    found = [*inputs.notes]
+    found += [f"{each['path']} holds no records" for each in files if not each["records"]]
     if counts.records and not any(counts.outcomes[n] for n in ("mentions", "ticks", "token_infos")):
         found.append("no record named a token; is it the right file, and the right lexicon?")
     elif counts.records and not counts.outcomes["ticks"]:

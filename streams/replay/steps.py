@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import numpy as np
 
-from detectors.batch.resolver import BatchResolver
 from detectors.columns import Columns
-from streams.files.rows import I8, BadRecord, Chunk, Decoded, joined
+from schemas.decode import encode_record
+from streams.files.rows import I8, BadRecord, Chunk, Decoded, distinct, joined
+from streams.replay.following import Names
 from streams.sources.places import token_partition
 
 
@@ -37,9 +39,8 @@ class Step:
     bad: list[BadRecord] = field(default_factory=list)
 
 
-def gather(chunks: Sequence[Chunk], resolver: BatchResolver) -> tuple[Columns | None, Gathered]:
+def gather(chunks: Sequence[Chunk], names: Names) -> tuple[Columns | None, Gathered]:
     """Columns of chunks that lie side by side in time, in log order, mentions resolved."""
-    resolver.begin()
     times = np.concatenate([chunk.times for chunk in chunks])
     place = np.arange(len(times))
     if len(chunks) > 1:
@@ -49,8 +50,18 @@ def gather(chunks: Sequence[Chunk], resolver: BatchResolver) -> tuple[Columns | 
     known = times[times > 0]
     out.first_ms = int(known.min()) if len(known) else 0
     start = 0
-    for chunk in chunks:
-        decoded = chunk.decode()
+    decodeds = [chunk.decode() for chunk in chunks]
+    refused = names.hear(
+        sorted((each for decoded in decodeds for each in decoded.controls), key=itemgetter(0))
+    )
+    out.refused = len(refused)
+    out.bad += [
+        BadRecord(f"control record {control.id}", error, encode_record(control), log_ms)
+        for log_ms, control, error in refused
+    ]
+    resolver = names.resolver
+    resolver.begin()
+    for chunk, decoded in zip(chunks, decodeds, strict=True):
         at = place[start : start + len(chunk.times)]
         start += len(chunk.times)
         if decoded.columns is not None:
@@ -59,7 +70,7 @@ def gather(chunks: Sequence[Chunk], resolver: BatchResolver) -> tuple[Columns | 
             flat = each.flat(chunk.times[each.at], resolver)
             columns, rows = flat.columns(resolver)
             parts.append((columns, at[each.at[rows]]))
-            out.unresolved += len(each.at) - int(np.count_nonzero(np.diff(rows, prepend=-1)))
+            out.unresolved += len(each.at) - distinct(rows)
         if decoded.start_ms is not None and int(chunk.times[0]) <= out.first_ms:
             out.declared_ms = decoded.start_ms
         _tell(decoded, out)
@@ -75,6 +86,7 @@ class Gathered:
     first_ms: int = 0
     declared_ms: int | None = None
     unresolved: int = 0
+    refused: int = 0
     types: Counter[str] = field(default_factory=Counter)
     bad: list[BadRecord] = field(default_factory=list)
 
@@ -88,7 +100,8 @@ class Gathered:
                 "ticks": types["tick"],
                 "token_infos": types["token_info"],
                 "progress": types["heartbeat"] + types["gap"],
-                "not_read": types["gauge"] + types["control"],
+                "controls": types["control"] - self.refused,
+                "not_read": types["gauge"],
                 "rejected": len(self.bad),
             }
         )
@@ -98,6 +111,7 @@ def deal(columns: Columns | None, engines: int) -> dict[int, Columns | None]:
     """Rows by the engine that holds their token's partition; every engine is told of progress."""
     if columns is None or engines == 1:
         return dict.fromkeys(range(engines), columns)
+    columns = columns.compact()
     owner = np.array([token_partition(token, engines) for token in columns.tokens])[columns.token]
     return {
         p: columns.take(rows) if len(rows := np.flatnonzero(owner == p)) else None

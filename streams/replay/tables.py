@@ -15,7 +15,7 @@ from schemas.records import Alert, Reason
 REASONS: Final = 5
 """Reasons an alert has columns for; ``alerts.ndjson`` has all."""
 EVIDENCE: Final = 3
-_TEXT: Final = ("alert_id", "kind", "token", "symbol", "fingerprint")
+_TEXT: Final = ("alert_id", "kind", "token", "symbol", "fingerprint", "trigger")
 _WHOLE: Final = (
     "schema_version", "sequence", "ts_episode_start_ms", "ts_bar_end_ms", "ts_available_ms",
     "logit_micro", "threshold_logit_micro", "ts_price_ms", "mentions_60s", "authors_60s",

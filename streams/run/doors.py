@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING
 from streams.log.base import Log
 from streams.metrics.crew import CrewCollector
 from streams.metrics.metrics import Metrics
-from streams.sinks.webhook.dispatcher import Dispatcher
-from streams.sinks.webhook.outbox import Outbox
-from streams.sinks.webhook.settings import EndpointSettings
-from streams.sources.ingest import Ingest
-from streams.web.app import Served, make_web_app, serve
 from streams.web.health import Health
-from streams.web.intake import Intake
-from streams.web.records import Limits
-from streams.web.token import Token, token_file
 from streams.worker.app import Crew
 
+# What speaks HTTP takes long to load, and is loaded where it is used: many a worker does neither.
 if TYPE_CHECKING:
     from streams.settings import HttpSettings
+    from streams.sinks.webhook.dispatcher import Dispatcher
+    from streams.sinks.webhook.settings import EndpointSettings
+    from streams.sources.ingest import Ingest
+    from streams.web.app import Served
 
 OUTBOX: str = "webhooks.sqlite"
 TOKEN_FILE: str = "http-token"  # noqa: S105 a file's name
@@ -44,18 +41,35 @@ def observe(metrics: Metrics, crew: Crew, *, live: bool) -> None:
     metrics.read_records(crew.tally.records)
     crew.observe = metrics.observe_stage
     detect = crew.detect
-    if detect is not None:
-        metrics.registry.register(CrewCollector(crew.tally, lambda: detect.engines, live=live))
+    metrics.registry.register(
+        CrewCollector(
+            crew.tally,
+            lambda: {} if detect is None else detect.engines,
+            live=live,
+            partitions=crew.standing.states,
+        )
+    )
 
 
 def new_dispatcher(
-    data_dir: Path, endpoints: Sequence[EndpointSettings], metrics: Metrics, *, replayed: bool
+    data_dir: Path,
+    endpoints: Sequence[EndpointSettings],
+    metrics: Metrics,
+    *,
+    replayed: bool,
+    shared: bool = False,
 ) -> Dispatcher | None:
-    """Give what delivers webhooks, not started yet; None where there is no endpoint."""
+    """Give what delivers webhooks, not started yet; None where there is no endpoint.
+
+    ``shared`` where other workers deliver beside this one.
+    """
     if not endpoints:
         return None
+    from streams.sinks.webhook.dispatcher import Dispatcher
+    from streams.sinks.webhook.outbox import Outbox
+
     outbox = Outbox(data_dir / OUTBOX)
-    return Dispatcher(outbox, endpoints, replayed=replayed, observer=metrics)
+    return Dispatcher(outbox, endpoints, replayed=replayed, shared=shared, observer=metrics)
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,11 @@ async def open_door(
     log: Log | None = None,
 ) -> AsyncIterator[Door]:
     """Serve metrics and health, and records where there is an ``ingest``, until the block ends."""
+    from streams.web.app import make_web_app, serve
+    from streams.web.intake import Intake
+    from streams.web.records import Limits
+    from streams.web.token import Token, token_file
+
     intake = token = token_at = None
     if ingest is not None and log is not None and data_dir is not None:
         intake = Intake(ingest, log, source="http", observer=metrics)

@@ -120,7 +120,7 @@ async def _open(
     reporter.say(f"log in {plan.options.data_dir} ({kind})")
     if not plan.http:
         return
-    health = Health(["worker"], metrics.loop_lag)
+    health = Health(["worker"], metrics.loop_lag, run.crew.standing.states)
     health.add("worker", run.why_not_ready)
     door = await stack.enter_async_context(
         open_door(

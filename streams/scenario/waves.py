@@ -109,6 +109,11 @@ def _texts() -> tuple[str, ...]:
     return tuple(pool_of_texts(_SEED, N_TEXTS))
 
 
+def pasted_texts() -> tuple[str, ...]:
+    """The posts that bots of the waves copy from each other."""
+    return _texts()[:3]
+
+
 def _coin(
     rng: np.random.Generator, grid: Grid, number: int, life: Life, onset_h: float, created_ms: int
 ) -> tuple[Posts, Trades]:

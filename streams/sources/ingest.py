@@ -9,14 +9,14 @@ from typing import Final
 
 from schemas.decode import encode_record
 from schemas.records import Heartbeat, Record
-from schemas.topics import CONTROL, GAUGES
+from schemas.topics import GAUGES
 from streams.log.base import Item
 from streams.log.sqlite import SqliteLog, wall_clock_ms
 from streams.sources.places import DETECTOR_INPUTS, Place, key_of, places_of
 
 PROGRESS_EVERY_MS: Final = 200
 """In a recorded-time log every input is told how far the log has come, this often in log time."""
-RAW_TOPICS: Final = (*DETECTOR_INPUTS, GAUGES, CONTROL)
+RAW_TOPICS: Final = (*DETECTOR_INPUTS, GAUGES)
 
 
 class Ingest:

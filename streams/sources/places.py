@@ -9,7 +9,7 @@ from schemas.records import Control, Gap, Gauge, Heartbeat, Record, Tick, TokenI
 from schemas.topics import CONTROL, GAUGES, MENTIONS, TICKS, TOKEN_INFO
 from streams.log.partition import partition_of
 
-DETECTOR_INPUTS: Final = (MENTIONS, TICKS, TOKEN_INFO)
+DETECTOR_INPUTS: Final = (MENTIONS, TICKS, TOKEN_INFO, CONTROL)
 """Raw topics whose silence holds bars open: heartbeats and gaps go to every partition of them."""
 
 Place = tuple[str, int]
@@ -31,8 +31,9 @@ def places_of(record: Record, partitions: dict[str, int]) -> list[Place]:
     ``partitions`` is the count of each raw topic.
 
     >>> beat = Heartbeat("h", 1_736_812_800_000)
-    >>> places_of(beat, {"social.mentions.v1": 1, "dex.ticks.v1": 2, "tokens.info.v1": 1})
-    [('social.mentions.v1', 0), ('dex.ticks.v1', 0), ('dex.ticks.v1', 1), ('tokens.info.v1', 0)]
+    >>> counts = {"social.mentions.v1": 1, "dex.ticks.v1": 2, "tokens.info.v1": 1, "control.v1": 1}
+    >>> places_of(beat, counts)[1:]
+    [('dex.ticks.v1', 0), ('dex.ticks.v1', 1), ('tokens.info.v1', 0), ('control.v1', 0)]
     """
     if isinstance(record, Tick | TokenInfo):
         topic = TICKS if isinstance(record, Tick) else TOKEN_INFO
@@ -43,7 +44,7 @@ def places_of(record: Record, partitions: dict[str, int]) -> list[Place]:
     if isinstance(record, Gauge):
         return [(GAUGES, partition_of(record.narrative.encode(), partitions[GAUGES]))]
     if isinstance(record, Control):
-        return [(CONTROL, partition_of(record.setting.encode(), partitions[CONTROL]))]
+        return [(CONTROL, 0)]  # one order for all of them
     return [(MENTIONS, partition_of(record.id.encode(), partitions[MENTIONS]))]
 
 

@@ -14,17 +14,19 @@ dropped, never handled: the seek of the new epoch reads it again. Private names 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 import faust
-from faust.exceptions import ImproperlyConfigured
+from aiokafka.errors import KafkaError
+from faust.exceptions import ConsumerNotStarted, ImproperlyConfigured
 from faust.transport import base
 from faust.transport import consumer as stock
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from streams.transport.gathering import Gathering
 from streams.transport.ledger import AckLedger
 
 Restore: TypeAlias = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
@@ -63,9 +65,10 @@ class BatchTransport(base.Transport):
 
     Parameters
     ----------
-    restore : awaited after each assignment, before any delivery.
+    restore : awaited after each assignment, of nothing too, before any delivery.
     handover : awaited when partitions are revoked and at a clean stop; never after a crash.
     settle_timeout_s : seconds a running handler may take to end; beyond, the app crashes.
+    gathered : topics whose records wait for company; see ``gathering``.
     """
 
     def __init__(
@@ -76,12 +79,16 @@ class BatchTransport(base.Transport):
         restore: Restore | None = None,
         handover: Handover | None = None,
         settle_timeout_s: float = SETTLE_TIMEOUT_S,
+        gathered: Collection[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(url, app, **kwargs)
         self.restore, self.handover = restore, handover
         self.settle_timeout_s = settle_timeout_s
+        self.gathered = gathered
         self.jumps: list[Jump] = []
+        self.on_jump: Callable[[Jump], None] = lambda _: None
+        """Told of each."""
 
     @property
     def batches(self) -> BatchConsumer:
@@ -104,6 +111,21 @@ class BatchTransport(base.Transport):
         self.batches.held.discard(tp)
         self.batches.wake.set()
 
+    def end_of(self, tp: TP) -> int | None:
+        """End of an assigned partition as the last fetch told; None where none did yet."""
+        try:
+            return cast("int | None", self.batches.highwater(tp))
+        except (AssertionError, AttributeError, KafkaError, ConsumerNotStarted):
+            return None  # aiokafka's ways to say that it is not, or not yet, assigned
+
+    def next_of(self, tp: TP) -> int | None:
+        """Next offset to deliver of a partition; None before the first."""
+        return cast("int | None", self.batches._read_offset.get(tp))  # noqa: SLF001 Faust's books
+
+    def under_way(self, tp: TP) -> int:
+        """Batches of a partition that agents have, and are not done with."""
+        return self.batches.ledger.in_flight(tp)
+
     def paused(self) -> set[TP]:
         """Partitions that ``pause`` holds."""
         return set(self.batches.held)
@@ -124,9 +146,11 @@ class BatchConsumer(stock.Consumer):
         self._settled = True  # nothing was applied since the last handover
         self._failed = False
         self._running = 0
+        self._settling: asyncio.Future[None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         super().__init__(*args, **kwargs)
+        self.gathering: Gathering[TP] = Gathering(self.transport.gathered)
         if not self.app.conf.stream_wait_empty or self.app.tables.changelog_topics:
             raise ImproperlyConfigured("batch transports need stream_wait_empty=True, no Tables")
 
@@ -156,12 +180,30 @@ class BatchConsumer(stock.Consumer):
         self._stop_delivery()
         await self.app.crash(reason)
 
+    def abandon(self) -> None:
+        """Stop without waiting for handlers, handover and commit: what was not committed is read again."""
+        self._failed = True
+        self._ready = False
+        if self._settling is not None:
+            self._settling.cancel()
+
     # Called by Faust
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Settle before Faust forgets what was acknowledged."""
         await self._settle(revoked)
         await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Restore nothing where nothing was assigned: Faust seeks, and so restores, only otherwise."""
+        await super().on_partitions_assigned(assigned, generation_id)
+        if assigned or self.transport.restore is None or self._crashing():
+            return
+        try:
+            await self.transport.restore(set())
+        except Exception as exc:
+            await self.fail(exc)
+            raise
 
     async def wait_empty(self) -> None:
         """Settle at a stop: ``App.stop`` calls this before it cancels agents."""
@@ -173,6 +215,7 @@ class BatchConsumer(stock.Consumer):
         try:
             async with self._fetch_lock:  # no fetch is under way; what came before is dropped
                 self.ledger.clear()
+                self.gathering.clear()
                 self.held.clear()
                 await super().perform_seek()
                 if self.transport.restore is not None:
@@ -199,6 +242,16 @@ class BatchConsumer(stock.Consumer):
         self._stop_delivery()
         if self._settled or self._crashing():
             return
+        self._settling = asyncio.ensure_future(self._hand_over(tps))
+        try:
+            await self._settling
+        except asyncio.CancelledError:
+            if not self._failed:
+                raise
+        finally:
+            self._settling = None
+
+    async def _hand_over(self, tps: set[TP]) -> None:
         try:
             await asyncio.wait_for(self._idle.wait(), self.transport.settle_timeout_s)
         except TimeoutError:
@@ -245,18 +298,20 @@ class BatchConsumer(stock.Consumer):
             return
         async with self._fetch_lock:
             if self.flow_active:
-                await self._deliver(await self._getmany(active, FETCH_TIMEOUT_S) or {})
+                fetched = await self._getmany(active, FETCH_TIMEOUT_S) or {}
+                for tp, records in fetched.items():
+                    self.gathering.add(stock.ensure_TP(tp), records)
+                await self._deliver(self.gathering.take())
         await asyncio.sleep(0)
 
     def _open(self) -> bool:
         return self._ready and not self.suspend_flow.is_set()
 
-    async def _deliver(self, fetched: Mapping[Any, Sequence[Any]]) -> None:
-        for raw_tp, records in fetched.items():
+    async def _deliver(self, batches: Iterable[tuple[TP, Sequence[Any]]]) -> None:
+        for tp, records in batches:
             # Not ready: a new assignment is under way, and its seek rewinds what is dropped here.
             if not self._open():
                 return
-            tp = stock.ensure_TP(raw_tp)
             first, last = records[0], records[-1]
             expected = self._read_offset[tp]
             if expected is not None and first.offset != expected:
@@ -287,7 +342,9 @@ class BatchConsumer(stock.Consumer):
         # Compaction and transactions leave holes; retention or a topic made anew lose records.
         start = (await self.earliest_offsets(tp))[tp]
         if got < expected or start > expected:
-            self.transport.jumps.append(Jump(tp, expected, got))
+            jump = Jump(tp, expected, got)
+            self.transport.jumps.append(jump)
+            self.transport.on_jump(jump)
             self.log.error(
                 "%r: expected offset %d, got %d (log starts at %d)", tp, expected, got, start
             )

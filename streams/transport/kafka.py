@@ -1,15 +1,15 @@
 """The Kafka transport: Faust agents over a consumer group, whole batches, awaited state.
 
-On top of ``delivery``: fetches wait for 64 KiB or 50 ms (else a live trickle makes batches of one
-record), aborted transactions are not read, and a process that was frozen past the session timeout
-crashes instead of acting for partitions that others own by now.
+On top of ``delivery``: fetches wait for 256 KiB or 200 ms (else a live trickle makes batches of one
+record; ``gathering`` makes larger ones), aborted transactions are not read, and a process that was
+frozen past the session timeout crashes instead of acting for partitions that others own by now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import faust
 from aiokafka.client import AIOKafkaClient
@@ -24,15 +24,35 @@ from streams.transport.delivery import (
     Handover,
     Restore,
 )
+from streams.transport.fetched import keep_columns, records_of
 
-FETCH_MIN_BYTES = 65_536
-FETCH_MAX_WAIT_MS = 50
+FETCH_MIN_BYTES = 262_144
+FETCH_MAX_WAIT_MS = 200
 FREEZE_CHECK_S = 0.2
 REACH_TIMEOUT_MS = 10_000
 
 
 class KafkaThread(driver.AIOKafkaConsumerThread):
-    """Creates the aiokafka consumer with settings that Faust hard-codes or lacks."""
+    """Creates the aiokafka consumer with settings that Faust hard-codes or lacks.
+
+    It is this thread that sends heartbeats, so ``frozen_s`` tells for how long none were sent; a main
+    thread that is busy keeps nobody's partitions from being ours.
+    """
+
+    _pulse_at = 0.0
+    _longest_s = 0.0
+
+    @Service.task
+    async def _pulse(self) -> None:
+        while not self.should_stop:
+            self._pulse_at = monotonic()
+            await self.sleep(FREEZE_CHECK_S)
+            self._longest_s = max(self._longest_s, monotonic() - self._pulse_at)
+
+    def frozen_s(self) -> float:
+        """Longest pause between two signs of life of this thread, that since the last included."""
+        now_s = monotonic() - self._pulse_at if self._pulse_at else 0.0
+        return max(self._longest_s, now_s)
 
     def _create_worker_consumer(self, transport: KafkaTransport) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -41,6 +61,10 @@ class KafkaThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = transport.fetch_max_wait_ms  # noqa: SLF001
         consumer._isolation_level = "read_committed"  # noqa: SLF001
         return consumer
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        keep_columns(consumer._fetcher)  # noqa: SLF001
+        return records_of(await super()._fetch_records(consumer, *args, **kwargs))
 
 
 class KafkaConsumer(BatchConsumer, driver.Consumer):
@@ -73,9 +97,8 @@ class KafkaConsumer(BatchConsumer, driver.Consumer):
     async def _freeze_watch(self) -> None:
         limit_s = self.app.conf.broker_session_timeout
         while not self.should_stop:
-            before = monotonic()
             await self.sleep(FREEZE_CHECK_S)
-            frozen_s = monotonic() - before
+            frozen_s = cast("KafkaThread", self._thread).frozen_s()
             if frozen_s > limit_s:
                 await self.fail(RuntimeError(f"frozen for {frozen_s:.1f} s, others took over"))
 
@@ -124,12 +147,13 @@ def install(
     settle_timeout_s: float = SETTLE_TIMEOUT_S,
     fetch_min_bytes: int = FETCH_MIN_BYTES,
     fetch_max_wait_ms: int = FETCH_MAX_WAIT_MS,
+    gathered: Collection[str] = (),
 ) -> KafkaTransport:
     """Let ``app`` consume in batches from its broker; before agents are declared.
 
     Parameters
     ----------
-    restore, handover, settle_timeout_s : as in ``BatchTransport``. ``restore`` runs while
+    restore, handover, settle_timeout_s, gathered : as in ``BatchTransport``. ``restore`` runs while
         heartbeats go on, and may take nine tenths of the app's request timeout.
     fetch_min_bytes, fetch_max_wait_ms : a fetch returns with so many bytes, or after so long.
     """
@@ -141,6 +165,7 @@ def install(
         settle_timeout_s=settle_timeout_s,
         fetch_min_bytes=fetch_min_bytes,
         fetch_max_wait_ms=fetch_max_wait_ms,
+        gathered=gathered,
     )
     app.transport = transport
     return transport

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final
 
 import faust
@@ -19,6 +20,10 @@ from streams.transport.delivery import BatchTransport
 log: Final = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S: Final = 60.0
+AWAY_S: Final = 4.0
+"""A stop waits no longer for a broker that cannot be reached; it may only be restarting."""
+LOOK_EVERY_S: Final = 0.5
+ABANDON_S: Final = 2.0
 
 
 class WorkerCrashError(GoldendogError):
@@ -65,7 +70,8 @@ async def run_app(
 
     Raises
     ------
-    WorkerCrashError : the app crashed; nothing unacknowledged was committed or handed over.
+    WorkerCrashError : the app crashed, or there was no broker to drain it to; nothing unacknowledged
+        was committed or handed over.
     """
     app = await _start(make_app, stop, say, backoff or Backoff())
     if app is None:
@@ -75,10 +81,18 @@ async def run_app(
             await started(app)
         await _until(stop, app)
     finally:
-        await _stop(app)
+        began = monotonic()
+        why = await _stop(app)
     if app.crashed:
         reason = app.crash_reason
         raise WorkerCrashError(f"the worker crashed: {reason!r}") from reason
+    if why is not None:
+        raise WorkerCrashError(
+            f"ended without having drained: {why}; what was not committed is read again"
+        )
+    say(
+        f"drained in {monotonic() - began:.1f} s: handlers ended, state handed over, read committed"
+    )
 
 
 async def run_until_signal(
@@ -174,11 +188,41 @@ async def _until(stop: asyncio.Event, app: faust.App) -> None:
         await asyncio.gather(*waits, return_exceptions=True)
 
 
-async def _stop(app: faust.App) -> None:
+async def _stop(app: faust.App) -> str | None:
+    """Stop the app; why that had to be cut short, if it had to."""
+    stopping, away = asyncio.ensure_future(app.stop()), asyncio.ensure_future(_away(app))
+    why = None
     try:
-        await asyncio.wait_for(app.stop(), STOP_TIMEOUT_S)
-    except Exception as exc:  # noqa: BLE001 a stop that fails must not hide why we stop
-        log.warning("the app did not stop cleanly: %r", exc)
+        await asyncio.wait({stopping, away}, timeout=STOP_TIMEOUT_S, return_when="FIRST_COMPLETED")
+        if not stopping.done():
+            why = f"it took more than {STOP_TIMEOUT_S:g} s"
+            if away.done():
+                why = f"no broker could be reached for {AWAY_S:g} s"
+            if isinstance(app.transport, BatchTransport):
+                app.transport.batches.abandon()
+            await asyncio.wait({stopping}, timeout=ABANDON_S)
+    finally:
+        away.cancel()
+        stopping.cancel()
+        await asyncio.gather(stopping, away, return_exceptions=True)
+    error = None if stopping.cancelled() else stopping.exception()
+    if error is not None:  # a stop that fails must not hide why we stop
+        log.warning("the app did not stop cleanly: %r", error)
+    return why
+
+
+async def _away(app: faust.App) -> None:
+    """Return when the broker could not be reached for a while."""
+    since: float | None = None
+    while since is None or monotonic() - since < AWAY_S:
+        # First, as most stops end before a look, which leaves a connection open where it is cut short.
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            if isinstance(app.transport, BatchTransport):
+                await app.transport.reach()
+            since = None
+        except (KafkaError, OSError):
+            since = monotonic() if since is None else since
 
 
 async def _sleep_or(stop: asyncio.Event, seconds: float) -> None:

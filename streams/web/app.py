@@ -146,7 +146,8 @@ class _Pages:
     async def readyz(self, _: web.Request) -> web.Response:
         checks = self._health.findings()
         ready = all(finding.ok for finding in checks.values())
-        return json_response({"ready": ready, "checks": checks}, status=200 if ready else 503)
+        told = {"ready": ready, "checks": checks, "partitions": self._health.partitions()}
+        return json_response(told, status=200 if ready else 503)
 
 
 class Served:

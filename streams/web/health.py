@@ -31,6 +31,7 @@ class Health:
     ----------
     checks : names that must be reported, by ``set`` or by ``add``, before the process is ready.
     on_lag : told how late the event loop was, in seconds, twice a second.
+    partitions : how each partition stands, if there are any: beside the checks, to be read.
 
     Examples
     --------
@@ -45,8 +46,12 @@ class Health:
     """
 
     def __init__(
-        self, checks: Sequence[str] = (), on_lag: Callable[[float], None] | None = None
+        self,
+        checks: Sequence[str] = (),
+        on_lag: Callable[[float], None] | None = None,
+        partitions: Callable[[], Sequence[object]] = tuple,
     ) -> None:
+        self.partitions = partitions
         self._checks: dict[str, Check] = {}
         for name in checks:
             self.set(name, "not reported yet")

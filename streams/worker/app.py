@@ -2,63 +2,45 @@
 
 from __future__ import annotations
 
-from asyncio import Future, get_running_loop
+from asyncio import Future, get_running_loop, sleep
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from time import perf_counter
+from functools import partial
+from pathlib import Path
+from time import perf_counter, time_ns
 from typing import Any
 
-from detectors.engine import Engine, ScoreMode
-from detectors.model import Model
-from detectors.resolve.lexicon import Lexicon
-from detectors.resolve.resolver import Resolver
-from detectors.settings import EngineSettings
+from detectors.batch.resolver import BatchResolver
 from schemas.errors import UserError
-from streams.fingerprint import fingerprint
-from streams.kafka.connection import Connection
+from streams.control.decisions import Decisions
+from streams.control.files import CONTROL_FILES, ControlFiles
+from streams.detection import Detection
+from streams.kafka.connection import Connection, Membership
 from streams.log.base import Log, LogRecord
 from streams.log.sqlite import SqliteLog
+from streams.sources.places import DETECTOR_INPUTS
 from streams.transport.agents import batch_agent
 from streams.transport.app import new_app
+from streams.transport.delivery import Jump
+from streams.worker.control import PATIENCE_S, POLL_S, ControlReader, Words
 from streams.worker.dead_letters import DeadLetters
 from streams.worker.detect import Cadence, DetectHandler, OnScores
 from streams.worker.dispatch import AlertSink, DispatchHandler
+from streams.worker.handler import APP_ID as APP_ID
 from streams.worker.handler import TP, Handler, Team
+from streams.worker.heartbeat import Heartbeats
+from streams.worker.holder import HolderHandler
+from streams.worker.inputs import LostInputError
 from streams.worker.pacing import Pacing
+from streams.worker.poison import Sieve, guarded
 from streams.worker.resolve import ResolveHandler
+from streams.worker.standing import LOOK_EVERY_S, Standing
 from streams.worker.tally import Tally
+from streams.worker.telling import Vouch
 
 ROLES = ("resolve", "detect", "dispatch")
 Observe = Callable[[str, float], None]
 """Told of each batch: the stage that worked on it, and the seconds it took."""
-APP_ID = "goldendog"
-
-
-@dataclass(frozen=True)
-class Detection:
-    """What decides alerts, and its fingerprint."""
-
-    settings: EngineSettings
-    model: Model
-    lexicon: Lexicon
-    scores: ScoreMode = "alerts"
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash of all of it, which alerts and checkpoints carry."""
-        return fingerprint(self.settings, self.model, self.lexicon.sha256)
-
-    def engine(self, inputs: Sequence[str]) -> Engine:
-        """Give a fresh engine for these inputs."""
-        return Engine(
-            self.settings,
-            self.model,
-            inputs,
-            fingerprint=self.fingerprint,
-            symbols=self.lexicon.symbols(),
-            scores=self.scores,
-        )
 
 
 @dataclass
@@ -68,21 +50,38 @@ class Crew:
     team: Team
     tally: Tally
     pacing: Pacing
+    sieve: Sieve
+    standing: Standing
     resolve: ResolveHandler | None = None
     detect: DetectHandler | None = None
     dispatch: DispatchHandler | None = None
+    holder: HolderHandler | None = None
     observe: Observe | None = None
 
 
 @dataclass(frozen=True)
 class CrewOptions:
-    """How the handlers of a process work."""
+    """How the handlers of a process work.
+
+    Parameters
+    ----------
+    control_files : folder of lexicons and models that control records name.
+    recorded : the log moves only while it is fed; no silence in it is strange.
+    holds : whether this process may hold the control topic, and then sends ``beats``, given what the
+        control topic's may vouch for.
+    clock_ms : what stamps a live log, milliseconds UTC.
+    """
 
     roles: Sequence[str] = ROLES
     sinks: Sequence[AlertSink] = ()
     on_scores: OnScores | None = None
     cadence: Cadence = field(default_factory=Cadence)
     force_new_fingerprint: bool = False
+    control_files: Path = CONTROL_FILES
+    recorded: bool = True
+    holds: bool = True
+    beats: Callable[[Vouch], Heartbeats] | None = None
+    clock_ms: Callable[[], int] = lambda: time_ns() // 1_000_000
 
 
 def make_crew(log: Log, detection: Detection, options: CrewOptions) -> Crew:
@@ -91,35 +90,53 @@ def make_crew(log: Log, detection: Detection, options: CrewOptions) -> Crew:
         raise UserError(f"unknown role {unknown[0]!r}", f"use {', '.join(ROLES)}")
     tally, pacing = Tally(), Pacing()
     dead = DeadLetters(log, tally)
-    crew = Crew(Team(()), tally, pacing)
+    control = ControlReader(
+        log,
+        Decisions(detection, ControlFiles(options.control_files)),
+        patience_s=None if options.recorded else PATIENCE_S,
+    )
     handlers: list[Handler] = []
+    resolve = detect = dispatch = holder = None
+    if options.holds:
+        beats = None if options.beats is None else options.beats(control.vouch)
+        holder = HolderHandler(dead, tally, beats=beats)
+        handlers.append(holder)
     if "resolve" in options.roles:
-        crew.resolve = ResolveHandler(
+        resolve = ResolveHandler(
             log,
-            Resolver(detection.lexicon),
+            BatchResolver(detection.lexicon),
             lexicon=detection.lexicon.sha256,
             dead=dead,
             tally=tally,
+            words=Words(control, BatchResolver),
+            pacing=pacing,
         )
-        handlers.append(crew.resolve)
+        handlers.append(resolve)
     if "detect" in options.roles:
-        crew.detect = DetectHandler(
+        detect = DetectHandler(
             log,
             detection.engine,
-            fingerprint=detection.fingerprint,
             dead=dead,
             tally=tally,
             cadence=options.cadence,
             on_scores=options.on_scores,
+            control=control,
             pacing=pacing,
             force_new_fingerprint=options.force_new_fingerprint,
         )
-        handlers.append(crew.detect)
+        handlers.append(detect)
     if "dispatch" in options.roles:
-        crew.dispatch = DispatchHandler(options.sinks, dead)
-        handlers.append(crew.dispatch)
-    crew.team = Team(handlers)
-    return crew
+        dispatch = DispatchHandler(options.sinks, dead)
+        handlers.append(dispatch)
+    team = Team(handlers)
+    standing = Standing(
+        team,
+        lambda: {} if detect is None else detect.engines,
+        live=not options.recorded,
+        now_ms=options.clock_ms,
+    )
+    sieve = Sieve(dead, tally)
+    return Crew(team, tally, pacing, sieve, standing, resolve, detect, dispatch, holder)
 
 
 class Worker:
@@ -137,11 +154,23 @@ class Worker:
         self.app = app
         self.failure: Future[None] = get_running_loop().create_future()
         """Gets the first error; done only then, or when the worker has stopped."""
-        crew.pacing.flow = install(
-            app, restore=self._guard(crew.team.restore), handover=self._guard(crew.team.handover)
+        transport = install(
+            app, restore=self._guard(self._restore), handover=self._guard(self._hand_over)
         )
+        transport.on_jump = self._jumped
+        crew.pacing.flow = crew.standing.reading = transport
         for topic in crew.team.topics:
-            batch_agent(app, topic, self._guard(self._handle))
+            handler = crew.team.route(topic)
+            apart = handler is crew.resolve or handler is crew.detect
+            batch_agent(app, topic, self._guard(self._handle), apart=apart)
+        if crew.detect is not None:
+            app.task(self._ticking(crew.detect.tick))
+        if crew.resolve is not None:
+            resolve = crew.resolve
+            app.task(self._ticking(lambda: resolve.tick(crew.sieve)))
+        app.task(self._looking)
+        if crew.holder is not None:
+            crew.holder.on_failure = self.fail
 
     async def start(self) -> None:
         """Begin to read. Raises what the transport raises where it cannot."""
@@ -160,26 +189,60 @@ class Worker:
         if self.failure.done():
             self.failure.result()
 
-    def fail_with(self, task: Future[Any]) -> None:
-        """Take over the error of a task that the worker cannot do without, if it has one."""
-        if not (task.cancelled() or self.failure.done()) and (error := task.exception()):
+    def fail(self, error: BaseException) -> None:
+        """Take over the error of something that the worker cannot do without."""
+        if not self.failure.done():
             self.failure.set_exception(error)
+            if isinstance(error, LostInputError):
+                self.crew.tally.lost[error.name] += error.end - error.first
+
+    def _jumped(self, jump: Jump) -> None:
+        """Note records that nobody needs for a state, such as alerts, and that were not there."""
+        handler = self.crew.team.route(jump.tp.topic)
+        if handler is not self.crew.detect and handler is not self.crew.resolve:
+            lost = max(0, jump.got - jump.expected)
+            self.crew.tally.lost[f"{jump.tp.topic}/{jump.tp.partition}"] += lost
+
+    async def _restore(self, tps: set[TP]) -> dict[TP, int]:
+        self.crew.standing.assigned(tps)
+        found = await self.crew.team.restore(tps)
+        self.crew.standing.restored()
+        return found
+
+    async def _hand_over(self, tps: set[TP]) -> None:
+        await self.crew.team.handover(tps)
+        self.crew.standing.revoked()
+
+    async def _looking(self) -> None:
+        """Look again and again, so that whoever asks learns for how long nothing has moved."""
+        while True:
+            await sleep(LOOK_EVERY_S)
+            self.crew.standing.states()
 
     async def _handle(self, tp: TP, records: Sequence[LogRecord]) -> None:
         handler = self.crew.team.route(tp.topic)
         assert handler is not None
         began = perf_counter()
-        await handler.handle(TP(*tp), records)
+        await guarded(handler, TP(*tp), records, self.crew.sieve)
         if self.crew.observe is not None:
             self.crew.observe(handler.stage, perf_counter() - began)
+
+    def _ticking(self, call: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        tick = self._guard(call)
+
+        async def ticking() -> None:
+            while True:
+                await sleep(POLL_S)
+                await tick()
+
+        return ticking
 
     def _guard(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def guarded(*args: Any) -> Any:
             try:
                 return await call(*args)
             except Exception as error:
-                if not self.failure.done():
-                    self.failure.set_exception(error)
+                self.fail(error)
                 raise
 
         return guarded
@@ -192,9 +255,9 @@ def embedded_worker(log: SqliteLog, crew: Crew) -> Worker:
     return Worker(new_app(APP_ID), crew, lambda app, **hooks: install(app, log, **hooks))
 
 
-def kafka_worker(group: str, where: Connection, crew: Crew) -> Worker:
+def kafka_worker(membership: Membership, where: Connection, crew: Crew) -> Worker:
     """Agents of a consumer group."""
     from streams.transport.kafka import install
 
-    app = new_app(group, where.bootstrap, **where.faust_options())
-    return Worker(app, crew, install)
+    app = new_app(membership.group, where, **membership.faust_options())
+    return Worker(app, crew, partial(install, gathered=DETECTOR_INPUTS))

@@ -13,6 +13,7 @@ from streams.log.base import LogRecord
 from streams.worker.alerts import decode_alert
 from streams.worker.dead_letters import DeadLetters, Reject
 from streams.worker.handler import TP
+from streams.worker.poison import InEarnest, Sieve
 
 REMEMBERED: Final = 65_536
 
@@ -49,6 +50,10 @@ class DispatchHandler:
         """Next offset to read of a partition; 0 before anything was read."""
         return self._next.get(tp, 0)
 
+    def reached_ms(self, tp: TP) -> int | None:  # noqa: ARG002 the contract's
+        """None: no heartbeat tells how far alerts are."""
+        return None
+
     async def restore(self, tps: set[TP]) -> dict[TP, int]:  # noqa: ARG002 the contract's
         """Nothing: reading goes on where it was committed."""
         self._next = {}
@@ -77,4 +82,9 @@ class DispatchHandler:
         while len(self._offered) > REMEMBERED:
             self._offered.popitem(last=False)
         await self._dead.put(tp.topic, tp.partition, rejects)
+        self._next[tp] = records[-1].offset + 1
+
+    async def rescue(self, tp: TP, records: Sequence[LogRecord], sieve: Sieve) -> None:
+        """After ``handle`` has raised: offer all alerts but those that a sink cannot take."""
+        await sieve.sift(tp, records, InEarnest(self, tp))
         self._next[tp] = records[-1].offset + 1

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from streams.log.base import LogRecord
+
+if TYPE_CHECKING:
+    from streams.worker.poison import Sieve
+
+
+APP_ID: Final = "goldendog"
+"""By what an embedded run commits."""
 
 
 class TP(NamedTuple):
@@ -36,6 +43,10 @@ class Handler(Protocol):
         """Next offset to read of a partition: everything before it is done."""
         ...
 
+    def reached_ms(self, tp: TP) -> int | None:
+        """Log time to which a partition is read; None where nothing in its topic tells."""
+        ...
+
     async def restore(self, tps: set[TP]) -> Mapping[TP, int]:
         """Take over exactly these partitions; where to go on, for those it decides itself."""
         ...
@@ -46,6 +57,10 @@ class Handler(Protocol):
 
     async def handle(self, tp: TP, records: Sequence[LogRecord]) -> None:
         """Work on one partition's records, in order."""
+        ...
+
+    async def rescue(self, tp: TP, records: Sequence[LogRecord], sieve: Sieve) -> None:
+        """After ``handle`` raised on these records: do all of them but those that poison it."""
         ...
 
 

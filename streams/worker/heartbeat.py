@@ -11,6 +11,21 @@ from schemas.records import Heartbeat
 from streams.log.sqlite import wall_clock_ms
 
 PERIOD_S: Final = 0.2
+_AFTER_MS: Final = 5
+"""How long after its mark a heartbeat is sent, that the log's stamp is not before it."""
+
+
+def pause_ms(sent_ms: int, now_ms: int, period_ms: int) -> float:
+    """How long to wait for the next mark after a heartbeat was sent: a multiple of the period.
+
+    Bars close at whole seconds, which are marks: a heartbeat then closes them at once. A clock that stands
+    still or falls makes heartbeats neither many nor rare.
+
+    >>> pause_ms(1_003, 1_010, 200), pause_ms(1_003, 1_410, 200), pause_ms(1_003, 500, 200)
+    (195, 50.0, 205)
+    """
+    due_ms = (sent_ms // period_ms + 1) * period_ms + _AFTER_MS
+    return min(max(due_ms - now_ms, period_ms / 4), period_ms + _AFTER_MS)
 
 
 class Heartbeats:
@@ -22,7 +37,7 @@ class Heartbeats:
     ----------
     tell : appends a heartbeat to every partition of every raw input.
     clock_ms : milliseconds UTC.
-    period_s : pause between two, in seconds.
+    period_s : between two, in seconds; they are sent when the clock passes a multiple of it.
     on_fall : told by how many ms the clock has fallen since the last one. Log time does not fall
         with it: it stands until the clock has caught up, and no bar closes meanwhile.
     """
@@ -50,20 +65,26 @@ class Heartbeats:
         self._last_ms = now_ms
         await self._tell(Heartbeat(f"heartbeat-{now_ms}", now_ms))
 
-    def start(self) -> Task[None]:
-        """Begin; the task fails where a heartbeat cannot be written."""
+    def start(self, on_failure: Callable[[BaseException], None] = lambda _: None) -> None:
+        """Begin; ``on_failure`` is told where a heartbeat cannot be written, and ends them."""
         self._task = create_task(self._run(), name="heartbeats")
-        return self._task
+        self._task.add_done_callback(lambda task: _tell(task, on_failure))
 
     async def stop(self) -> None:
         """End; returns when none is under way."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(CancelledError):
+            with suppress(CancelledError, Exception):  # its failure was told
                 await self._task
             self._task = None
 
     async def _run(self) -> None:
         while True:
             await self.beat()
-            await sleep(self._period_s)
+            period_ms = round(self._period_s * 1000)
+            await sleep(pause_ms(self._last_ms, self._clock_ms(), period_ms) / 1000)
+
+
+def _tell(task: Task[None], on_failure: Callable[[BaseException], None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        on_failure(error)

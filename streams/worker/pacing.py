@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from detectors.engine import Engine
+from schemas.topics import CONTROL, RESOLVED
 from streams.worker.handler import TP
 
 AHEAD_MS: Final = 120_000
@@ -27,9 +28,11 @@ class Flow(Protocol):
 
 
 class Pacing:
-    """Decides, after each push, which input topics of a detector partition are paused.
+    """Decides, after each push, which inputs of a detector partition are paused.
 
-    Which are paused changes when records are read, never what they give.
+    Posts reach a detector resolved, those of all their partitions in one topic: a partition of
+    posts that runs ahead is paused where it is resolved. Which are paused changes when records are
+    read, never what they give.
 
     Parameters
     ----------
@@ -41,29 +44,57 @@ class Pacing:
         """Set once a transport is there."""
         self._ahead_ms = ahead_ms
         self._near_ms = near_ms
-        self._paused: set[TP] = set()
+        self._held: dict[TP, set[str]] = {}
 
     def forget(self) -> None:
         """Partitions were assigned anew: nothing is paused."""
-        self._paused.clear()
+        self._held.clear()
+
+    def hold(self, tp: TP, by: str) -> None:
+        """Fetch no more of a partition; ``by`` names who asks, each for itself."""
+        if self.flow is None:
+            return
+        asking = self._held.setdefault(tp, set())
+        if not asking:
+            self.flow.pause(tp)
+        asking.add(by)
+
+    def release(self, tp: TP, by: str) -> None:
+        """Fetch it again, if nobody else holds it."""
+        asking = self._held.get(tp)
+        if self.flow is None or asking is None:
+            return
+        asking.discard(by)
+        if not asking:
+            del self._held[tp]
+            self.flow.resume(tp)
 
     def adjust(self, engine: Engine, partition: int, inputs: Mapping[str, Sequence[str]]) -> None:
         """Pause and resume by how far each input is; ``inputs`` are names by topic."""
         if self.flow is None:
             return
         reached = {
-            topic: min(self._reached(engine, name) for name in names)
+            name: self._reached(engine, name)
             for topic, names in inputs.items()
-        }
+            for name in names
+        }  # fmt: skip
         slowest = min(reached.values())
-        for topic, at in reached.items():
-            tp = TP(topic, partition)
-            if at - slowest > self._ahead_ms and tp not in self._paused:
-                self._paused.add(tp)
-                self.flow.pause(tp)
-            elif at - slowest <= self._near_ms and tp in self._paused:
-                self._paused.discard(tp)
-                self.flow.resume(tp)
+        for topic, names in inputs.items():
+            if topic == CONTROL:  # read apart
+                continue
+            ahead = min(reached[name] for name in names) - slowest
+            self._judge(TP(topic, partition), ahead, partition)
+            if topic == RESOLVED:
+                for name in names:
+                    upstream, _, number = name.rpartition("/")
+                    self._judge(TP(upstream, int(number)), reached[name] - slowest, partition)
+
+    def _judge(self, tp: TP, ahead_ms: int, partition: int) -> None:
+        by = str(partition)
+        if ahead_ms > self._ahead_ms:
+            self.hold(tp, by)
+        elif ahead_ms <= self._near_ms:
+            self.release(tp, by)
 
     @staticmethod
     def _reached(engine: Engine, name: str) -> int:

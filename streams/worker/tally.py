@@ -14,8 +14,10 @@ class Tally:
     ----------
     records : (topic, outcome) to records; outcomes are ``used``, ``progress`` (heartbeats, gaps),
         ``rejected``, ``unresolved`` (a mention of no token), ``late`` (beyond the backfill limit),
-        ``skipped`` (read again after a restart), ``clock_fell`` (stamped before an earlier record).
+        ``poison`` (made a handler fail, and was passed over), ``skipped`` (read again after a restart), ``clock_fell`` (stamped before an earlier record).
     duplicates : records dropped because their id was seen within the backfill limit.
+    lost : input (topic/partition) to records that were gone before they were read; 0 where nobody
+        can say how many.
     alerts : kind to alerts written.
     alerts_again : alerts found already written when the log was read again.
     held_by : detector partition to the input that holds its bars open.
@@ -36,6 +38,7 @@ class Tally:
 
     records: Counter[tuple[str, str]] = field(default_factory=Counter)
     duplicates: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
     alerts_again: int = 0
     held_by: dict[int, str] = field(default_factory=dict)

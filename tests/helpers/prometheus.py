@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -15,27 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.helpers.parts import program
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy" / "prometheus"
-_INSTALL = "install Prometheus: apt-get install -y --no-install-recommends prometheus"
-
-
-def program(name: str) -> str:
-    """Path of a program; without it the test is skipped, or fails where CI is set."""
-    found = shutil.which(name)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{name} is missing; {_INSTALL}")
-        pytest.skip(f"{name} is missing; {_INSTALL}")
-    return found
+_INSTALL = "apt-get install -y --no-install-recommends prometheus"
 
 
 def promtool(*arguments: str, given: bytes = b"") -> str:
     """Run promtool; its output, or a failed test that shows it."""
     done = subprocess.run(
-        [program("promtool"), *arguments], input=given, capture_output=True, check=False, timeout=60
+        [program("promtool", _INSTALL), *arguments],
+        input=given,
+        capture_output=True,
+        check=False,
+        timeout=60,
     )
     said = (done.stdout + done.stderr).decode()
     assert done.returncode == 0, said
@@ -65,7 +57,7 @@ class Prometheus:
 @contextmanager
 def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
     """Start Prometheus with our rules, scraping ``target`` each second; end it afterwards."""
-    binary = program("prometheus")
+    binary = program("prometheus", _INSTALL)
     config = (DEPLOY / "prometheus.yml").read_text()
     config = config.replace("127.0.0.1:8080", target).replace(": 15s", ": 1s")
     config = config.replace("goldendog.rules.yml", str(DEPLOY / "goldendog.rules.yml"))

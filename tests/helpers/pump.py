@@ -15,10 +15,11 @@ from streams.log.base import Log
 from streams.log.sqlite import SqliteLog
 from streams.sources.embedded_log import open_embedded_log
 from streams.worker.dead_letters import DeadLetters
-from streams.worker.detect import Cadence, DetectHandler
+from streams.worker.detect import Cadence, DetectHandler, MakeEngine
 from streams.worker.handler import TP, Handler, Team
 from streams.worker.pacing import Pacing
-from streams.worker.resolve import ResolveHandler
+from streams.worker.poison import Sieve, guarded
+from streams.worker.resolve import ResolveHandler, Resolver
 from streams.worker.tally import Tally
 from tests.helpers.logs import SETTINGS
 from tests.helpers.models import crowd_model
@@ -46,15 +47,16 @@ def make_team(
     every: int = 200,
     fingerprint: str = FINGERPRINT,
     pacing: Pacing | None = None,
+    resolver: Resolver | None = None,
+    engine: MakeEngine | None = None,
 ) -> tuple[Team, Tally]:
     """A resolver and a detector that checkpoints after ``every`` records, never by the clock."""
     tally = Tally()
     dead = DeadLetters(log, tally)
-    resolve = ResolveHandler(log, NamedTokens(), lexicon="", dead=dead, tally=tally)
+    resolve = ResolveHandler(log, resolver or NamedTokens(), lexicon="", dead=dead, tally=tally)
     detect = DetectHandler(
         log,
-        lambda inputs: make_engine(inputs, fingerprint),
-        fingerprint=fingerprint,
+        engine or (lambda inputs: make_engine(inputs, fingerprint)),
         dead=dead,
         tally=tally,
         cadence=Cadence(every, 1e9),
@@ -70,6 +72,8 @@ class Pump:
         self._log, self._team, self._rng, self._most = log, team, rng, most
         self.tps: list[TP] = []
         self.paused: set[TP] = set()
+        tally = Tally()
+        self.sieve = Sieve(DeadLetters(log, tally), tally)
         self.pauses = 0
 
     def pause(self, tp: TP) -> None:
@@ -91,7 +95,7 @@ class Pump:
             limit = int(self._rng.integers(1, self._most + 1))
             position = self._handler(tp).position(tp)
             records = await self._log.read(tp.topic, tp.partition, position, limit)
-            await self._handler(tp).handle(tp, records)
+            await guarded(self._handler(tp), tp, records, self.sieve)
             batches -= 1
         return not batches
 

@@ -30,6 +30,7 @@ from schemas.records import (
 from streams.files.kinds import recognise
 from streams.files.order import merged, scan, sources_of
 from streams.files.rows import Chunk
+from streams.replay.following import Fixed
 from streams.replay.steps import gather
 
 T0 = 1_736_812_800_000
@@ -167,7 +168,7 @@ def chunks_of(path: Path) -> list[Chunk]:
 
 def rows_of_chunks(chunks: Sequence[Chunk]) -> list[tuple[Any, ...]]:
     """Rows of the columns that a replay makes of chunks side by side."""
-    columns = gather(chunks, BatchResolver(LEXICON))[0] if chunks else None
+    columns = gather(chunks, Fixed(BatchResolver(LEXICON)))[0] if chunks else None
     if columns is not None:
         assert (np.diff(columns.ts_log_ms) >= 0).all()
     return plain(columns)

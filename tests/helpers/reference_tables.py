@@ -236,6 +236,7 @@ def _families() -> Iterator[tuple[str, ...]]:
         alerts_again=0,
         duplicates=0,
         records=Counter(),
+        lost=Counter({"a": 1}),
         checkpoints=0,
         checkpoint_bytes={0: 1},
         checkpoint_seconds={0: 1.0},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -22,6 +22,16 @@ from schemas.records import (
 )
 from tests.helpers.logs import SETTINGS, T0, TOKENS
 from tests.helpers.models import crowd_model
+
+NEAR_TEXTS = (
+    "everyone on the timeline talks about this coin and the pool is still thin",
+    "everyone on the timeline talks about this coin and the pool is so thin",
+    "everyone on the timeline talks about that coin and the pool is so thin",
+    "people on the timeline talk about that coin and the pool is so thin",
+    "people on the timeline talk about that coin and the pool got thin",
+    "people on the telegram talk about that coin and the pool got thin",
+)
+"""Neighbours are copies; the first and the last are none: whose copy a post is depends on what came before."""
 
 
 class NamedTokens:
@@ -84,8 +94,14 @@ def _record(rng: np.random.Generator, i: int, log_ms: int, event_ms: int) -> Rec
 
 
 def _text(rng: np.random.Generator) -> str:
-    """One of 30 texts that are no copies of each other: digits alone do not tell them apart."""
-    return f"text {chr(0x4E00 + int(rng.integers(0, 30))) * 4} moon"
+    """One of 24 texts that are no copies of each other, or of 6 of which each is near some of the others.
+
+    Digits alone would not tell them apart.
+    """
+    which = int(rng.integers(0, 30))
+    if which < len(NEAR_TEXTS):
+        return NEAR_TEXTS[which]
+    return f"text {chr(0x4E00 + which) * 4} moon"
 
 
 def one_engine(
@@ -94,8 +110,12 @@ def one_engine(
     fingerprint: str,
     model: Model | None = None,
     settings: EngineSettings = SETTINGS,
+    without: Collection[str] = (),
 ) -> list[Alert]:
-    """Alerts of the records as one input, pushed in one piece: what every run must give."""
+    """Alerts of the records as one input, pushed in one piece: what every run must give.
+
+    Records of the ids ``without`` are not taken in, yet the log reached their time.
+    """
     engine = Engine(settings, model or crowd_model(), ["log"], fingerprint=fingerprint)
     alerts: list[Alert] = []
     reached = -1
@@ -103,7 +123,8 @@ def one_engine(
         assert record.ts_log_ms is not None
         start = record.log_start_ms if isinstance(record, Heartbeat) else None
         reached = max(reached, record.ts_log_ms)
-        alerts += engine.push("log", _columns(record, reached), offset, reached, start).alerts
+        columns = None if record.id in without else _columns(record, reached)
+        alerts += engine.push("log", columns, offset, reached, start).alerts
     return alerts
 
 

@@ -6,26 +6,29 @@ from pathlib import Path
 import pytest
 
 from streams.kafka.log import KafkaLog
-from tests.kafka.broker import KafkaBroker, NoBrokerError, fetch_libs, in_ci
+from tests.kafka.broker import KafkaBroker, libs_or_skip
+from tests.kafka.live import clear
 from tests.kafka.rig import EmbeddedRig, KafkaRig, Rig
 
 
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     """A running Apache Kafka; ``bootstrap``, ``kill9()``, ``restart()``."""
-    try:
-        libs = fetch_libs()
-    except NoBrokerError as exc:
-        if in_ci():
-            pytest.fail(f"these tests must run in CI: {exc}")
-        pytest.skip(str(exc))
-    broker = KafkaBroker(tmp_path_factory.mktemp("kafka"), libs)
+    broker = KafkaBroker(tmp_path_factory.mktemp("kafka"), libs_or_skip())
     try:
         broker.format()
         broker.start()
         yield broker
     finally:
         broker.stop()
+
+
+@pytest.fixture
+def bare_broker(kafka_broker: KafkaBroker) -> Iterator[str]:
+    """Address of a broker without our topics, before and after."""
+    clear(kafka_broker.bootstrap)
+    yield kafka_broker.bootstrap
+    clear(kafka_broker.bootstrap)
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.broker)])

@@ -6,6 +6,8 @@ import asyncio
 import json
 
 import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.fetch import FetchRequest
 from kafka.admin import KafkaAdminClient
 
 from schemas.decode import decode_record
@@ -14,10 +16,14 @@ from schemas.records import Heartbeat
 from schemas.topics import CHECKPOINTS, MENTIONS, TICKS, TOPICS
 from streams.cli.main import exit_code
 from streams.kafka.admin import topics_check, topics_create, topics_describe
+from streams.kafka.connection import Connection
+from streams.kafka.layout import is_live
 from streams.kafka.log import KafkaLog
+from streams.kafka.shapes import TopicShape, refuse_unbegun, topic_shapes
 from streams.log.base import Item
 from streams.transport.delivery import Jump
 from tests.kafka.broker import KafkaBroker
+from tests.kafka.live import clear
 from tests.kafka.rig import KafkaRig, Seen, eventually, fill, running
 
 pytestmark = pytest.mark.broker
@@ -48,6 +54,32 @@ async def test_reads_from_a_beginning_find_all_of_it_every_time(kafka_rig: Kafka
         for partition in range(3):
             assert [r.offset for r in await log.read(topic, partition, 0)] == list(range(20))
             assert [r.offset for r in await log.read(topic, partition, 15, limit=2)] == [15, 16]
+
+
+async def test_nothing_is_fetched_while_nobody_reads(
+    kafka_rig: KafkaRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A fetch that waits for records at an end holds up what is asked on the same connection.
+    log, topic = kafka_rig.log, await kafka_rig.create(2)
+    await fill(log, topic, 2, 20)
+    fetched: list[object] = []
+    send = AIOKafkaClient.send
+
+    async def watched(self: AIOKafkaClient, node: int, request: object, **more: object) -> object:
+        if isinstance(request, FetchRequest):
+            fetched.append(request)
+        return await send(self, node, request, **more)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", watched)
+    for partition in (0, 1, 0):
+        assert len(await log.read(topic, partition, 0)) == 20
+        seen = len(fetched)
+        assert seen > 0
+        for _ in range(20):
+            assert await log.end_offset(topic, partition) == 20
+        assert len(fetched) == seen
+    await log.append(topic, 0, [Item(b"more", b"")])
+    assert [r.key for r in await log.read(topic, 0, 20)] == [b"more"]
 
 
 async def test_large_records_and_tombstones(kafka_rig: KafkaRig) -> None:
@@ -124,26 +156,17 @@ def delete_before(bootstrap: str, topic: str, offset: int) -> None:
 # Topics: one test after another on the same names, so each deletes what was there.
 
 
-def wipe(bootstrap: str) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-    try:
-        if names := [t.name for t in TOPICS if t.name in set(admin.list_topics())]:
-            admin.delete_topics(names)
-    finally:
-        admin.close()
-
-
 @pytest.fixture
 def bare(kafka_broker: KafkaBroker) -> str:
     """A broker without goldendog's topics."""
-    wipe(kafka_broker.bootstrap)
+    clear(kafka_broker.bootstrap)
     return kafka_broker.bootstrap
 
 
 async def test_live_topics_are_stamped_by_the_broker(bare: str) -> None:
     done = await asyncio.to_thread(topics_create, bare, 2, 3)
     assert set(done.created) == {t.name for t in TOPICS}
-    assert done.begun == 3 + 3 * 2
+    assert done.begun == 3 + 3 * 2 + 1  # control has one partition
     states = {s.name: s for s in await asyncio.to_thread(topics_describe, bare)}
     assert {s.stamp for s in states.values()} == {"append"}
     assert (states[MENTIONS].partitions, states[TICKS].partitions) == (3, 2)
@@ -179,14 +202,14 @@ async def test_a_creation_cut_short_is_completed_with_the_same_start(bare: str) 
     await asyncio.to_thread(admin.delete_topics, [TICKS])
     await asyncio.to_thread(admin.close)
     differences = await asyncio.to_thread(topics_check, bare, 2)
-    assert differences == [f"{TICKS}: missing"]
+    assert [str(difference) for difference in differences] == [f"{TICKS}: missing"]
     done = await asyncio.to_thread(topics_create, bare, 2)
     assert (done.created, done.begun, done.log_start_ms) == ((TICKS,), 2, START)
 
 
 async def test_differences_are_named(bare: str) -> None:
     await asyncio.to_thread(topics_create, bare, 2)
-    differences = await asyncio.to_thread(topics_check, bare, 4, recorded=True)
+    differences = [str(f) for f in await asyncio.to_thread(topics_check, bare, 4, recorded=True)]
     assert f"{TICKS}: partitions=2, should be 4" in differences
     assert f"{TICKS}: timestamps=append, should be recorded" in differences
     with pytest.raises(UserError, match="topics exist with other settings"):
@@ -207,17 +230,52 @@ async def test_an_input_that_does_not_begin_with_a_heartbeat_is_refused(bare: st
         await asyncio.to_thread(topics_check, bare, 1)
 
 
+async def test_a_worker_learns_the_shape_of_topics_by_its_own_client(bare: str) -> None:
+    where = Connection(bare)
+    assert await topic_shapes(where) == []
+    await asyncio.to_thread(topics_create, bare, 2, 3)
+    states = await asyncio.to_thread(topics_describe, bare)
+    assert await topic_shapes(where) == [TopicShape(s.name, s.partitions, s.stamp) for s in states]
+    assert is_live(await topic_shapes(where))
+
+
+async def test_a_worker_refuses_an_input_that_began_before_it_was_created(bare: str) -> None:
+    async with KafkaLog(bare) as log:
+        await asyncio.to_thread(topics_create, bare, 2)
+        shapes = await topic_shapes(Connection(bare))
+        await refuse_unbegun(log, shapes)
+        await asyncio.to_thread(delete_before, bare, TICKS, 1)
+        await log.append(TICKS, 0, [Item(None, b"{}")])
+        await refuse_unbegun(log, shapes)  # its very first record is gone: nobody can say
+    await asyncio.to_thread(clear, bare)
+    admin = KafkaAdminClient(bootstrap_servers=bare)
+    wanted = {TICKS: {"num_partitions": 1, "replication_factor": 1}}
+    admin.create_topics(wanted, wait_for_metadata=True)
+    admin.close()
+    async with KafkaLog(bare) as log:
+        await log.append(TICKS, 0, [Item(None, b"{}")])
+        with pytest.raises(GoldendogError, match=f"{TICKS}/0 does not begin with a Heartbeat"):
+            await refuse_unbegun(log, await topic_shapes(Connection(bare)))
+
+
 def test_the_command_line(bare: str, capsys: pytest.CaptureFixture[str]) -> None:
     at = ["--bootstrap", bare]
     assert exit_code(["topics", "check", *at, "--partitions", "2", "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["differences"]) == len(TOPICS)
     sizes = ["--partitions", "2", "--mention-partitions", "1"]
     assert exit_code(["topics", "create", *at, *sizes, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["inputs_begun"] == 7
+    assert json.loads(capsys.readouterr().out)["inputs_begun"] == 8
     assert exit_code(["topics", "check", *at, *sizes]) == 0
     assert "as they should be" in capsys.readouterr().out
     assert exit_code(["topics", "describe", *at]) == 0
-    assert "compacted" in capsys.readouterr().out
+    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert rows[CHECKPOINTS][1:5] == ["2", "1", "append", "compacted"]
+    assert rows[TICKS][1:] == ["2", "1", "append", "7", "days", "2", "0.0", "MB", "0", "to", "1"]
+    assert exit_code(["topics", "describe", *at, "--json"]) == 0
+    told = {topic["name"]: topic for topic in json.loads(capsys.readouterr().out)}
+    assert told[TICKS]["spans"] == [[0, 1], [0, 1]]
+    assert told[TICKS]["size_bytes"] > 100
+    assert told[TICKS]["configs"]["retention.ms"] == str(7 * 86_400_000)
     assert exit_code(["topics", "create", *at, "--partitions", "3"]) == 2
     assert "partitions=2, should be 3" in capsys.readouterr().err
 

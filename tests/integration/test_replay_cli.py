@@ -118,7 +118,7 @@ def test_an_earlier_replay_is_replaced_only_when_asked_and_anything_else_never(
         (["replay", "in.ndjson", "--out", "o", "--lexicon", "in.ndjson"], "lexicon"),
         (["replay", "wrong.parquet", "--out", "o"], "holds text"),
         (["replay", "in.ndjson"], "--out"),
-        (["replay", "--out", "o"], "PATH"),
+        (["replay", "--out", "o"], "nothing to replay is named"),
         (["diff", "nowhere", "in.ndjson"], "nowhere is no output of a replay"),
         (["diff", "nowhere"], "DIR_B"),
     ],

@@ -17,9 +17,10 @@ from streams.embedded import run_embedded
 from streams.files import order
 from streams.files.write import write_records
 from streams.log.sqlite_reader import open_readonly
-from streams.replay import inputs
+from streams.replay import log_inputs
 from streams.replay.api import ReplayResult, replay
 from streams.replay.diff import compare
+from streams.replay.inputs import LOG_FILE
 from tests.helpers.embedded_child import options_of
 from tests.helpers.logs import SETTINGS, alert_bytes
 from tests.helpers.models import crowd_model
@@ -122,8 +123,8 @@ async def test_the_size_of_a_logs_batch_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = await embed(tmp_path / "data", random_records(2), 2, finish=True)
-    monkeypatch.setattr(inputs, "OPEN_RECORDS", 1)
-    run(tmp_path / "data" / inputs.LOG_FILE, tmp_path / "out")
+    monkeypatch.setattr(log_inputs, "OPEN_RECORDS", 1)
+    run(tmp_path / "data" / LOG_FILE, tmp_path / "out")
     assert lines(tmp_path / "out") == written
 
 
@@ -220,7 +221,16 @@ def test_tables_hold_what_the_files_hold(tmp_path: Path) -> None:
         )
     counts = on_disk.summary["records"]
     assert counts["late"] > 0 and counts["duplicates"] > 0 and counts["not_read"] > 0
-    outcomes = ("mentions", "mentions_unresolved", "ticks", "token_infos", "progress", "not_read")
+    outcomes = (
+        "mentions",
+        "mentions_unresolved",
+        "ticks",
+        "token_infos",
+        "progress",
+        "not_read",
+        "controls",
+        "rejected",
+    )
     assert sum(counts[name] for name in outcomes) == counts["read"] == len(records)
     tokens = {r["token"] for r in rows}
     universe = on_disk.universe.to_pylist()

@@ -12,7 +12,7 @@ from faust.types import TP
 from streams.log.base import Item
 from streams.transport.delivery import MAX_IN_FLIGHT
 from streams.transport.run import WorkerCrashError
-from tests.kafka.rig import Rig, Seen, eventually, fill, running
+from tests.kafka.rig import KafkaRig, Rig, Seen, eventually, fill, running
 
 
 async def test_every_record_comes_once_in_order_and_many_to_a_batch(rig: Rig) -> None:
@@ -217,3 +217,23 @@ async def test_a_handler_that_never_ends_crashes_the_stop(rig: Rig) -> None:
             await run.end()
     assert handed == []
     assert await rig.committed(topic) == {}
+
+
+async def test_who_gets_no_partition_is_told_so(kafka_rig: KafkaRig) -> None:
+    topic, restored = await kafka_rig.create(1), dict[str, list[set[TP]]](a=[], b=[])
+
+    def noting(name: str) -> Any:
+        async def restore(tps: set[TP]) -> dict[TP, int]:
+            restored[name].append(tps)
+            return {}
+
+        return restore
+
+    one = {TP(topic, 0)}
+    async with running(kafka_rig, {topic: Seen()}, restore=noting("a")):
+        await eventually(lambda: restored["a"])
+        async with running(kafka_rig, {topic: Seen()}, restore=noting("b")) as second:
+            await eventually(lambda: restored["b"] and len(restored["a"]) > 1)
+            assert sorted([restored["a"][-1], restored["b"][-1]], key=len) == [set(), one]
+            await second.end()
+        await eventually(lambda: restored["a"][-1] == one)

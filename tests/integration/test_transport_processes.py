@@ -119,6 +119,7 @@ async def test_kill_nine_misses_nothing(rig: Rig, tmp_path: Path, workers: list[
         handled = len(worker.handled())
         worker.close()
     worker.start()
+    assert await worker.line() == "started\n"  # even where nothing was left to handle
     await eventually(lambda: set(worker.handled()) == every(6000))
     worker.signal(signal.SIGTERM)
     assert await worker.ended() == 0
@@ -209,6 +210,22 @@ async def test_a_frozen_worker_leaves_instead_of_acting_for_others(
     worker.signal(signal.SIGCONT)
     assert await worker.ended() == 1
     assert "frozen for" in worker.said
+
+
+@pytest.mark.broker
+async def test_a_busy_worker_stays_as_long_as_its_heartbeats_go(
+    kafka_rig: KafkaRig, tmp_path: Path, workers: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUSY_S", "8")  # Kafka's session timeout is 6 s here
+    topic = await kafka_rig.create(PARTITIONS)
+    await fill(kafka_rig.log, topic, PARTITIONS, 50)
+    worker = Worker(kafka_rig, topic, tmp_path, "w")
+    workers.append(worker)
+    worker.start()
+    await eventually(lambda: set(worker.handled()) == every(50))
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended() == 0
+    assert max(Counter(worker.handled()).values()) == 1
 
 
 @pytest.mark.broker

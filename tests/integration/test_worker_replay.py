@@ -12,11 +12,14 @@ import pytest
 
 from schemas.decode import encode_record
 from schemas.records import DeadLetter
-from schemas.topics import ALERTS, DEAD_LETTERS, MENTIONS, TICKS, TOKEN_INFO
+from schemas.topics import ALERTS, CONTROL, DEAD_LETTERS, MENTIONS, TICKS, TOKEN_INFO
 from streams.embedded import run_embedded
 from streams.files.write import write_records
 from streams.log.base import Item
 from streams.log.sqlite_reader import open_readonly
+from streams.operate.opened import opened
+from streams.recording.layout import Recorded, recorded_to
+from streams.recording.record import Recorder
 from streams.replay.api import replay
 from streams.run.warm import warm_up
 from streams.sources.files import records_of_files
@@ -52,6 +55,20 @@ async def test_a_file_fed_and_replayed(tmp_path: Path, partitions: int, suffix: 
     assert len(alerts) > 10
     assert alerts == replayed(file, tmp_path / "of-file")
     assert alerts == replayed(folder, tmp_path / "of-folder")
+    await recorded(folder, tmp_path / "recording", partitions)
+    assert alerts == replayed(tmp_path / "recording", tmp_path / "of-recording")
+
+
+async def recorded(folder: Path, recording: Path, partitions: int) -> None:
+    """The raw topics of a log as a recording."""
+    raw = (MENTIONS, TICKS, TOKEN_INFO, CONTROL)
+    topics = {topic: Recorded(1 if topic == CONTROL else partitions) for topic in raw}
+    async with opened(folder) as log:
+        with recorded_to(recording):
+            recorder = Recorder(log, recording, topics, say=print, stop=asyncio.Event())
+            await recorder.begin({})
+            ends = {(t, p): await log.end_offset(t, p) for t, p in recorder.places}
+            await recorder.up_to(ends, lambda _done, _total: None)
 
 
 class FastClock:

@@ -146,15 +146,16 @@ async def running(
     *,
     app_id: str | None = None,
     wait: bool = True,
+    apart: bool = False,
     **options: Any,
 ) -> AsyncIterator[Running]:
-    """Run an app with a batch agent for each topic of ``handlers``."""
+    """Run an app with a batch agent for each topic of ``handlers``; ``apart`` as in ``batch_agent``."""
     run = Running()
 
     def make() -> faust.App:
         app, run.transport = rig.new_app(app_id or rig.app_id, **options)
         for topic, handler in handlers.items():
-            batch_agent(app, topic, handler)
+            batch_agent(app, topic, handler, apart=apart)
         return app
 
     async def started(_app: faust.App) -> None:

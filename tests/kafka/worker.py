@@ -1,7 +1,8 @@
 """A worker process for kill tests: notes every record it has handled in a file.
 
 ``python -m tests.kafka.worker WHERE TOPIC APP_ID NOTES DELAY_S``; WHERE is a data folder or
-``kafka:HOST:PORT``. With POISON in the environment, the handler raises on that value.
+``kafka:HOST:PORT``. With POISON in the environment, the handler raises on that value; with BUSY_S it
+keeps the main thread busy for so many seconds, once.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,11 +36,14 @@ def main() -> int:
     where, topic, app_id, notes_path, delay_s = sys.argv[1:]
     logging.basicConfig(level=logging.ERROR)
     poison = os.environ.get("POISON", "").encode()
+    busy_s = [float(seconds) for seconds in os.environ.get("BUSY_S", "").split()]
     embedded.MAX_BATCH = MAX_BATCH
     log = None if where.startswith("kafka:") else SqliteLog(where)
     notes = os.open(notes_path, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
 
     async def handler(tp: TP, records: Sequence[Any]) -> None:
+        if busy_s:
+            time.sleep(busy_s.pop())  # noqa: ASYNC251 that is the point
         if poison and any(r.value == poison for r in records):
             raise ValueError("poisoned")
         await asyncio.sleep(float(delay_s))

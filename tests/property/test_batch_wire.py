@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors.batch.resolver import BatchResolver
+from detectors.batch.utf8 import is_utf8
 from detectors.batch.wire import Scanned, scan_records
 from detectors.columns import MENTION, TICK
 from schemas.decode import decode_record, encode_record
@@ -45,6 +46,8 @@ ODD_VALUES = (
 KEYS = (*POST, *FILL, "reach", "order", "lang", "ts_post_ms", "ts_log_ms", "tokens", "liquidity_usd", "venue", "usd_rate", "typ")  # fmt: skip
 NUMBERS = (b"0", b"00", b"-0", b"1.", b".5", b"1e5", b"1E+2", b"1e", b"1e-400", b"0.0015", b"15e-4", b"9" * 15,
            b"9" * 16, b"1" + b"0" * 14, b"0." + b"0" * 27 + b"1", b"0." + b"0" * 30 + b"1", b"NaN", b"1 ", b"--1",
+           b"12345678", b"123456789012345678", b"1234567:", b"12345678.5", b"00000000", b"0000000012345678", b"1234567890123456789",
+           b"1234567.12345678", b"123456789.1234567", b"/2345678", b"1\x00234567",
            b"0.00000050", b"0.0000025", b"1e12", b"1e11", b"123456.7890125", b"2.5e-6", b"1e-28", b"1e-29")  # fmt: skip
 
 
@@ -123,6 +126,44 @@ def test_damaged_records(record: dict[str, Any], data: st.DataObject | None) -> 
     assert data is not None or scanned.plain.all()
 
 
+def decodes(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def checked(raw: bytes) -> bool:
+    return bool(is_utf8(np.frombuffer(b"\xe9" + raw + b"\x80", np.uint8), 1, 1 + len(raw)))
+
+
+def test_every_two_bytes_are_utf8_where_python_says_so() -> None:
+    for first in range(0x80, 0x100):
+        for second in range(0x100):
+            for rest in (b"", b"\x80", b"\x80\xbf", b"\xc0", b"\x80a"):
+                raw = bytes((first, second)) + rest
+                assert checked(raw) == decodes(raw), raw
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=12).map(lambda text: text.encode("utf-8", "surrogatepass")),
+            st.binary(max_size=3),
+            st.sampled_from(
+                [b"a" * 7, b"b" * 8, b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\x80"]
+            ),
+        ),
+        max_size=8,
+    )
+)
+@settings(max_examples=500, deadline=None)
+def test_texts_are_utf8_where_python_says_so(parts: list[bytes]) -> None:
+    raw = b"".join(parts)
+    assert checked(raw) == decodes(raw)
+
+
 def test_numbers_are_read_as_decimals() -> None:
     for number in NUMBERS:
         for quote in (b"", b'"'):
@@ -141,9 +182,9 @@ def test_numbers_are_read_as_decimals() -> None:
                 check([text])
 
 
-def test_one_bad_record_leaves_the_others_to_the_plain_way() -> None:
+def test_one_bad_record_alone_takes_the_plain_way() -> None:
     good, bad = msgspec.json.encode(POST), b'{"type":"mention","id":"\xff"}'
-    assert not scan_records([good, bad]).plain.any()
+    assert scan_records([good, bad, good]).plain.tolist() == [True, False, True]
     assert scan_records([good, b"", good]).plain.tolist() == [True, False, True]
     assert scan_records([]).plain.tolist() == []
     for raw in (

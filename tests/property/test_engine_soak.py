@@ -86,6 +86,6 @@ def test_a_million_coins_with_ten_thousand_alive_take_no_more_memory_than_ten_th
     assert used[2] - used[0] < 20 and used[2] < 2 * ALIVE  # slots are used again
     assert len(engine._slots._token) == used[2] and len(engine._slots._slot) == engine.tracked
     assert len(engine._seen.table) <= 2**14  # ids are forgotten
-    assert len(engine._ids) <= 2  # and so is evidence
+    assert len(engine._evidence._runs) <= 2  # and so is evidence
     assert max(snapshots) < 1.3 * min(snapshots) < 2 * ALIVE * STATE.itemsize
     assert resident[2] - resident[0] < 24_000_000, resident

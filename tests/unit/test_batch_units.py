@@ -21,7 +21,7 @@ from detectors.batch.unicode import CHAR, LETTER, LIMIT, UNSURE, tables
 from detectors.batch.wire import scan_records
 from detectors.batch.words import words_of
 from detectors.batch.xxh64 import hash_slice, hashes
-from detectors.columns import Columns, columns_of_mentions
+from detectors.columns import Columns, columns_of, columns_of_mentions
 from detectors.hashing import hash64, text_fingerprint
 from detectors.resolve.index import Index
 from detectors.resolve.lexicon import Lexicon
@@ -77,6 +77,24 @@ def test_several_tokens_share_words_and_addresses() -> None:
     ]
     by_rank = sorted(range(3), key=lambda k: TOKENS[k])  # ids decide the order, not the ranks
     assert {coins[k]["liquidity_class"] for k in by_rank[:2]} == {"medium"}
+
+
+def test_a_word_of_context_speaks_from_either_side() -> None:
+    lexicon = Lexicon.parse(
+        '{"versions": [{"version": 1, "effective_log_ms": 0, "tokens": ['
+        f'{{"token": "{TOKENS[1]}", "symbol": "MOMO", "aliases": ["momo"], "ambiguous": true}}]}}]}}'
+    )
+    far = "x" * 60
+    texts = ["coin momo", "momo coin", f"coin {far} momo", f"momo {far} coin", "momo"]
+    assert [len(found) for found in named(texts, lexicon)] == [1, 1, 0, 0, 0]
+
+
+def test_tokens_of_columns_are_those_that_occur() -> None:
+    ticks = [Tick(f"t{i}", T0, TOKENS[i], 0.5, 10, "buy", "w") for i in (0, 1)]
+    columns = columns_of(ticks, [T0, T0])
+    assert columns.compact() is columns
+    some = columns.take(np.array([1, 1])).compact()
+    assert (some.tokens, some.token.tolist()) == ([TOKENS[1]], [0, 0])
 
 
 def test_links_in_part_are_text() -> None:
@@ -230,9 +248,38 @@ def test_strings_are_taken_with_rows() -> None:
     assert hashes(columns.ids).tolist() == [hash64("a"), hash64("b")]
 
 
+@pytest.mark.parametrize("texts", [[], ["", "a", "bc"], ["a", "龙", ""], ["\ud83d", "\ude00", "b"]])
+def test_strings_give_back_what_they_are_made_of(texts: list[str]) -> None:
+    assert list(Strings.of(iter(texts))) == texts
+
+
 def test_too_little_text_has_no_fingerprint() -> None:
     body = np.empty(64, np.uint8)
     with np.errstate(over="ignore"):
         for text in ("", "abc", "a b", "abc 1", "1 abcd", "abcd", "abc d!"):
             entries = tables()[np.array([ord(c) for c in text], np.int64)].astype(np.int32)
             assert print_copy(entries, len(text), body) == text_fingerprint(text)
+
+
+@pytest.mark.parametrize(
+    "letters", ["abcdefghijklmnopqrstuvwxyz ", "龙狗猫金土薯队长书马", "a龙bc猫é d ", "ab 1_c"]
+)
+def test_texts_of_any_length_are_told_as_plainly(letters: str) -> None:
+    rng = np.random.default_rng(4)
+    texts = [
+        "".join(np.array(list(letters))[rng.integers(0, len(letters), n)])
+        for n in [*range(45), *range(250, 275), 600, 5_000]
+    ]
+    batch = BatchResolver(LEXICON)
+    for part in (texts, texts[:2], [*texts[-1:], *texts]):
+        found = batch.resolve(Strings.of(part), np.zeros(len(part), np.int64)).prints.tolist()
+        assert found == [text_fingerprint(text) for text in part]
+
+
+def test_a_text_is_told_by_its_beginning() -> None:
+    text = "".join(chr(97 + k) for k in np.random.default_rng(4).integers(0, 26, 400).tolist())
+    spaced = " ".join(text[k : k + 6] for k in range(0, 400, 6))
+    whole = text_fingerprint(spaced)
+    assert text_fingerprint(spaced + " and more") == whole
+    assert text_fingerprint(spaced[: 258 + 258 // 6]) == whole
+    assert text_fingerprint(spaced[:200]) != whole

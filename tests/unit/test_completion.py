@@ -52,8 +52,8 @@ def _complete(words: str, env: dict[str, str], load: str) -> list[str]:
     ("words", "offered"),
     [
         ("goldendog ''", list(COMMANDS)),
-        ("goldendog re", ["replay"]),
-        ("goldendog topics ''", ["create", "check", "describe"]),
+        ("goldendog rep", ["replay"]),
+        ("goldendog topics ''", ["create", "check", "describe", "repartition"]),
         ("goldendog config s", ["show"]),
         ("goldendog replay --sc", ["--scores"]),
         ("goldendog run --http-", ["--http-port"]),

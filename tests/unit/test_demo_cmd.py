@@ -44,3 +44,21 @@ def test_a_mistake_is_one_sentence(
     told = capsys.readouterr().err
     assert said in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("there", [(), ("java",)])
+def test_kafka_without_java_or_maven_says_what_to_install(
+    there: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in there:
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert exit_code(["demo", "--kafka"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    missing = "mvn" if there else "java"
+    assert f"there is no {missing} here; install it: apt-get install openjdk" in told

@@ -16,6 +16,7 @@ from schemas.platforms import PLATFORMS
 from tests.helpers.bench import Bench
 from tests.helpers.logs import T0
 from tests.helpers.models import stumps
+from tests.helpers.wire import NEAR_TEXTS
 
 
 def rows_of(bench: Bench) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -66,6 +67,46 @@ def test_copies_within_an_hour_are_told_and_their_authors_are_none() -> None:
     assert only(bench, 3_610)["copy_share"] == 1
     bench.post(3_599 + 3_606, "g", text="buy the golden dog")
     assert only(bench, 7_300)["copy_share"] == 0
+
+
+def told(*texts: str) -> float:
+    """Share of copies among posts in a row."""
+    bench = every()
+    for k, text in enumerate(texts):
+        bench.post(k / 10, f"a{k}", text=text)
+    return only(bench, 10)["copy_share"]
+
+
+def test_long_texts_with_a_word_changed_are_copies_and_short_ones_are_not() -> None:
+    pasted = "volume is picking up fast and the whole feed talks about it"
+    assert told(pasted, "Volume is picking up FAST, and my whole feed talks about it 🚀") == 1 / 2
+    assert told(pasted, f"{pasted} lfg", f"gm {pasted}", f"{pasted} $MOMO 12") == 3 / 4
+    assert (
+        told(
+            "成交量一下子起来了,回调有人接,已经翻了好几倍",
+            "成交量一下子起来了,回调有人接,翻了好几倍",
+        )
+        == 1 / 2
+    )
+    assert told("buy the dip now", "buy the dip man", "buy this dip now") == 0
+    assert told("buy the dip now", "BUY the dip... now", "bu y thedip now") == 2 / 3
+    assert told(pasted, "holders keep climbing and someone big just bought, so early") == 0
+
+
+def test_copies_of_copies_do_not_wander_off() -> None:
+    assert told(*NEAR_TEXTS[:2]) == 1 / 2
+    assert told(*NEAR_TEXTS[-2:]) == 1 / 2
+    assert told(NEAR_TEXTS[0], NEAR_TEXTS[-1]) == 0
+    first, second, third = NEAR_TEXTS[:3]
+    assert told(second, third) == 1 / 2
+    assert told(first, second, third) == 1 / 3, "what the second is a copy of stands, not itself"
+    assert told(first, third, second) == 1 / 3
+
+
+def test_a_shared_contract_address_makes_no_copies() -> None:
+    mint = "2BZn3dwscTEFq2xfdoGcxM6KifMmY493oCYtaFBU6VSU"
+    assert told(f"who else is in? {mint}", f"{mint} sending it", f"my friend sold {mint}") == 0
+    assert told(mint, mint, f"{mint} 🚀") == 2 / 3
 
 
 def test_platforms_reach_and_acceleration() -> None:

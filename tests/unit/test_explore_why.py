@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detectors.columns import Columns
+from detectors.columns import Columns, columns_of
 from detectors.engine import Engine
 from detectors.layout import BAR_MS
 from detectors.model import MICRO
@@ -17,18 +17,21 @@ from detectors.resolve.lexicon import Lexicon
 from detectors.settings import EngineSettings
 from detectors.snapshot import unpack_snapshot
 from schemas.errors import UserError
+from schemas.records import Tick
+from streams.detection import Detection
+from streams.explore.gates import SCORE, SURGE
 from streams.explore.material import Material
 from streams.explore.moment import Moment, bar_of
 from streams.explore.names import not_in_log, wanted
 from streams.explore.why import Why, explained
 from streams.explore.why_words import in_words
 from streams.replay.api import NO_LEXICON
-from streams.replay.run import Detection
-from tests.helpers.logs import SETTINGS, T0, random_log
+from tests.helpers.logs import SETTINGS, T0, TOKENS, random_log
 from tests.helpers.models import crowd_model
 
 CLOSING = replace(SETTINGS, closed_bars=6, closed_attention_share=0.3, refractory_bars=3)
 SLOW = replace(SETTINGS, candidate_bars=3, update_step_logit_micro=500_000, update_rise_x=1.2)
+MARKET = replace(SETTINGS, mentions=False)
 
 
 def material(settings: EngineSettings) -> Material:
@@ -37,7 +40,7 @@ def material(settings: EngineSettings) -> Material:
 
 def every_bar(log: Columns, of: Material) -> list[tuple[Moment, Why]]:
     """Each token at each bar of a log, and what is said of it."""
-    engine = of.detection.make_engine()(["log"])
+    engine = of.detection.engine(["log"])
     lateness = of.detection.settings.lateness_ms
     engine.push("log", None, 0, T0, T0)
     found = []
@@ -82,7 +85,9 @@ def passed(why: Why, name: str) -> bool:
 def foretold(why: Why) -> tuple[str, ...]:
     """What the gates say must have been told, by what the settings' docstrings promise."""
     if why.episode_before == "none":
-        return ("candidate",) if all(gate.passed for gate in why.gates) else ()
+        shared = all(gate.passed for gate in why.gates if gate.name not in SCORE + SURGE)
+        ways = [[gate.passed for gate in why.gates if gate.name in way] for way in (SCORE, SURGE)]
+        return ("candidate",) if shared and any(way and all(way) for way in ways) else ()
     news = passed(why, "update_rise_x")
     if why.episode_before == "fading":
         if passed(why, "closed_bars") or passed(why, "closed_attention_share"):
@@ -105,6 +110,8 @@ def test_the_gates_foretell_every_alert_of_every_bar(settings: EngineSettings) -
         for moment, why in every_bar(log, material(settings)):
             assert foretold(why) == why.told, (seed, moment.bar, why)
             told.update(why.told)
+            if why.episode_before == "none":
+                assert (why.stopped_by is None) == (why.told == ("candidate",))
             stopped[why.stopped_by] += why.episode_before == "none"
     assert min(told[kind] for kind in ("candidate", "update", "fading")) >= 5
     assert told["closed"] >= 5 or settings is not CLOSING
@@ -112,6 +119,40 @@ def test_the_gates_foretell_every_alert_of_every_bar(settings: EngineSettings) -
     assert gates <= set(stopped)
     assert {"candidate_logit_micro", "price", "late"} & set(stopped)
     assert settings is not SLOW or stopped["candidate_bars"]
+
+
+def market(pace_ms: int = 60_000, burst: int = 30) -> Columns:
+    """A quarter of an hour of trades at one pace, then a burst of them at rising prices."""
+    quiet = [(k * pace_ms, 1 + k % 2 / 1000) for k in range(900_000 // pace_ms)]
+    rise = [(900_000 + k * 100, 1 + k / 100) for k in range(burst)]
+    ticks = [
+        Tick(f"t{k}", T0 + at, TOKENS[0], price, 100, "buy", f"w{k}")
+        for k, (at, price) in enumerate(quiet + rise)
+    ]
+    end = Tick("end", T0 + 960_000, TOKENS[1], 1, 100, "buy", "w")
+    return columns_of([*ticks, end], [t.ts_event_ms for t in [*ticks, end]])
+
+
+def test_a_surge_opens_without_the_score() -> None:
+    settings = replace(MARKET, candidate_logit_micro=9_000_000)
+    told = []
+    for moment, why in every_bar(market(), material(settings)):
+        assert foretold(why) == why.told, (moment.bar, why)
+        if why.told:
+            told.append(why)
+    assert [why.told for why in told] == [("candidate",)]
+    assert not passed(told[0], "candidate_logit_micro")
+    assert all(passed(told[0], name) for name in SURGE)
+
+
+def test_trades_alone_are_stopped_by_the_score() -> None:
+    settings = replace(MARKET, candidate_logit_micro=9_000_000, surge_z_return=1_000.0)
+    bars = [why for _, why in every_bar(market(), material(settings)) if len(why.gates) > 1]
+    assert not any(why.told for why in bars)
+    last = [why for why in bars if passed(why, "surge_z_trades")][-1]
+    assert last.stopped_by == "candidate_logit_micro"
+    (limit,) = [gate for gate in last.gates if gate.name == "surge_z_return"]
+    assert limit.over is not None and limit.over < -900
 
 
 def test_distances_and_scores_are_those_of_the_alert() -> None:

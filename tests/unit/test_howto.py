@@ -7,7 +7,6 @@ import http.client
 import os
 import re
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from streams.sinks.webhook.secret import WebhookSecret
 from streams.sinks.webhook.signing import headers
 from tests.helpers.door import OTHER_SECRET, SECRET, alert
 from tests.helpers.pages import ROOT, File, steps
+from tests.helpers.parts import program
 from tests.unit.test_docs import parse_command
 
 UNIT = ROOT / "deploy" / "systemd" / "goldendog.service"
@@ -35,9 +35,7 @@ def _file(page: str, name: str) -> str:
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """The page's receiver on a free port."""
-    command = shutil.which("node")
-    if command is None:
-        pytest.skip("node is not installed")
+    command = program("node", "apt-get install nodejs")
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = int(s.getsockname()[1])
@@ -117,9 +115,7 @@ def test_the_unit_runs_a_command_that_exists_and_writes_where_it_may() -> None:
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    command = shutil.which("systemd-analyze")
-    if command is None:
-        pytest.skip("systemd-analyze is not installed")
+    command = program("systemd-analyze", "apt-get install systemd")
     text = re.sub(r"ExecStart=\S+", f"ExecStart={sys.executable}", UNIT.read_text("utf-8"))
     copy = tmp_path / UNIT.name
     copy.write_text(text, "utf-8")

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from streams.logs import CHATTY, configure_logs
+from streams.run.quiet import FloodFilter
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +66,24 @@ def test_text_is_for_readers(capsys: pytest.CaptureFixture[str]) -> None:
     err = capsys.readouterr().err
     assert "careful" in err
     assert not err.startswith("{")
+
+
+def test_what_a_client_says_again_and_again_is_told_once_in_a_while(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("info", "json")
+    now = 0.0
+    logging.getLogger().handlers[0].addFilter(FloodFilter(10.0, lambda: now))
+    client = logging.getLogger("aiokafka.conn")
+    for second in range(25):
+        now = float(second)
+        client.error("no connection to %d", second)
+        logging.getLogger("streams.a").error("ours")
+    told = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    again = "(and 9 times more since it was last told)"
+    assert [text for text in told if text != "ours"] == [
+        "no connection to 0",
+        f"no connection to 10 {again}",
+        f"no connection to 20 {again}",
+    ]
+    assert told.count("ours") == 25

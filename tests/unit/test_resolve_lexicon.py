@@ -66,6 +66,31 @@ def test_versions_take_effect_at_their_log_time() -> None:
     assert [lexicon.in_force(ts) for ts in (99, 100, 199, 200, 10**15)] == [-1, 0, 0, 1, 1]
 
 
+def test_another_lexicon_takes_over_at_a_log_time() -> None:
+    def symbols(*since_ms: int) -> Lexicon:
+        return Lexicon.parse(
+            document(
+                *(
+                    version(i, at, {"token": PEPE, "symbol": "PEPE"})
+                    for i, at in enumerate(since_ms, 1)
+                )
+            )
+        )
+
+    first, other = symbols(0, 300), symbols(100, 500)
+    whole = first.followed_by(other, 200)
+    assert [(v.version, v.effective_log_ms) for v in whole.versions] == [(1, 0), (1, 200), (2, 500)]
+    assert whole.sha256 == other.sha256
+    # the other begins later than that: from then until it does, no words are known
+    whole = first.followed_by(symbols(700), 350)
+    assert [(v.effective_log_ms, len(v.tokens)) for v in whole.versions] == [
+        (0, 1),
+        (300, 1),
+        (350, 0),
+        (700, 1),
+    ]
+
+
 def test_the_latest_version_that_knows_a_token_gives_its_symbol() -> None:
     lexicon = Lexicon.parse(
         document(

@@ -6,8 +6,10 @@ import pytest
 
 from detectors.settings import EngineSettings
 from schemas.errors import ConfigError
+from streams.kafka.connection import Membership
 from streams.settings_load import load_settings, load_with_origins
 from streams.toml_lines import lines_of
+from streams.transport.app import new_app
 
 
 @pytest.fixture(autouse=True)
@@ -161,3 +163,28 @@ def test_a_list_from_the_environment_replaces_the_files_and_its_origins(
         "webhooks": "GOLDENDOG_WEBHOOKS",
         "webhooks.0.name": "GOLDENDOG_WEBHOOKS",
     }
+
+
+def test_membership_of_a_worker(tmp_path: Path) -> None:
+    text = "[kafka]\nsession_timeout_s = 12\ninstance_id = 'dog-1'\ndelivery_timeout_s = 300\n"
+    kafka = load_settings(_file(tmp_path, text)).kafka
+    assert kafka.membership() == Membership("goldendog", "dog-1", 12, 3, 1)
+    assert kafka.connection().delivery_timeout_s == 300
+    options = kafka.membership().faust_options()
+    app = new_app("app", **options)
+    assert app.conf.consumer_group_instance_id == "dog-1"
+    assert (app.conf.broker_session_timeout, app.conf.broker_heartbeat_interval) == (12, 3)
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("heartbeat_interval_s = 5", "write at most a third of it, 3.33333"),
+        ("instance_id = 'a dog'", "use letters, digits, dots, dashes and underscores"),
+        ("session_timeout_s = 0", "write 1.0 or more"),
+    ],
+)
+def test_a_membership_that_cannot_be(tmp_path: Path, line: str, remedy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(_file(tmp_path, f"[kafka]\n{line}\n"))
+    assert caught.value.remedy == remedy

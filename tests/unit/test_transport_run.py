@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import faust
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from streams.transport import kafka
 from streams.transport.app import new_app
+from streams.transport.delivery import BatchTransport
 from streams.transport.run import Backoff, WorkerCrashError, run_app
 
 
@@ -81,3 +84,47 @@ async def test_a_crash_outside_any_handler_is_told() -> None:
     with pytest.raises(WorkerCrashError, match="out of memory") as caught:
         await run_app(App, asyncio.Event())
     assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+class Leaving(BatchTransport):
+    """A transport whose broker goes away while something is still to be handed over."""
+
+    def __init__(self) -> None:
+        self.gone, self.abandoned = False, asyncio.Event()
+
+    @property
+    def batches(self) -> Any:
+        return self
+
+    def abandon(self) -> None:
+        self.abandoned.set()
+
+    async def reach(self) -> None:
+        if self.gone:
+            raise KafkaConnectionError
+
+
+async def test_a_stop_does_not_wait_for_a_broker_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.transport.run.AWAY_S", 0.1)
+    stop = asyncio.Event()
+
+    class App:
+        crashed = False
+
+        def __init__(self) -> None:
+            self.transport = Leaving()
+
+        async def start(self) -> None:
+            stop.set()
+
+        async def stop(self) -> None:
+            self.transport.gone = True
+            await self.transport.abandoned.wait()
+
+        async def wait_until_stopped(self) -> None:
+            await asyncio.Event().wait()
+
+    with pytest.raises(WorkerCrashError, match="no broker could be reached for 0"):
+        await run_app(App, stop)

@@ -11,7 +11,7 @@ import pytest
 from schemas.topics import CHECKPOINTS
 from streams.log.base import Item, LogRecord
 from streams.log.sqlite import SqliteLog
-from streams.worker.checkpoint import CHUNK_BYTES, CheckpointStore
+from streams.worker.checkpoint import CHUNK_BYTES, CheckpointStore, every_whole
 from tests.helpers.pump import open_log
 
 RNG = np.random.default_rng(1)
@@ -155,3 +155,25 @@ async def test_strange_messages_are_passed_over(tmp_path: Path) -> None:
         assert await store.load(0) is None
         await save(store, SMALL, 1)
         assert await loaded(log) == (1, SMALL)
+
+
+async def test_an_hour_back_there_is_one_of_each_quarter(tmp_path: Path) -> None:
+    """However a log is written: by one worker, or by one that takes over."""
+    minute = 60_000
+    with open_log(tmp_path) as log:
+        store = CheckpointStore(log)
+        await store.load(0)
+        for at in range(0, 121, 4):
+            if at == 60:
+                store = CheckpointStore(log)
+                await store.load(0)
+            await save(store, b"state at %d" % at, at * minute)
+        whole = await CheckpointStore(log).whole(0)
+        kept = [packed.manifest.closed_ms // minute for packed in whole]
+        assert kept == [120, 116, 104, 88, 72, 56]
+        assert (await whole[-1].unpacked()).state == b"state at 56"
+        assert [p.manifest.closed_ms // minute async for p in every_whole(log, 0)] == kept[::-1]
+        await save(store, b"from the log's start", 5 * minute)
+        await save(store, b"and on", 6 * minute)
+        whole = await CheckpointStore(log).whole(0)
+        assert [packed.manifest.closed_ms // minute for packed in whole] == [6, 5]

@@ -64,6 +64,8 @@ class Dispatcher:
     endpoints : the receivers; ConfigError where two share a name.
     replayed : the alerts are of a recorded or accelerated run: only endpoints that say
         ``deliver_replayed`` get them, and their age counts from when they are offered.
+    shared : other workers deliver, too, each from an outbox of its own: the candidate of a follow-up
+        that this outbox does not know was another's to send.
     observer : who counts; nobody by default.
     clock_ms, jitter : the wall clock in ms, and numbers in [0, 1), for tests.
 
@@ -81,6 +83,7 @@ class Dispatcher:
         endpoints: Sequence[EndpointSettings],
         *,
         replayed: bool = False,
+        shared: bool = False,
         observer: Observer | None = None,
         clock_ms: Callable[[], int] = wall_clock_ms,
         jitter: Callable[[], float] = random.random,
@@ -89,6 +92,7 @@ class Dispatcher:
         self._outbox = outbox
         self._endpoints = [e for e in endpoints if not replayed or e.deliver_replayed]
         self._replayed = replayed
+        self._shared = shared
         self._observer = observer
         self._clock_ms = clock_ms
         self._jitter = jitter
@@ -231,7 +235,7 @@ class Dispatcher:
             return True
         if due.kind != "candidate":
             state = await self._on_disk(self._outbox.candidate_state, due)
-            if state == "delivered":
+            if state == "delivered" or (state is None and self._shared):
                 return True
             await self._finish(endpoint, [due], "skipped", "its candidate was not sent", now_ms)
             return False

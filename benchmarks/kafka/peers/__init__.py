@@ -1,0 +1,1 @@
+"""Peers, each a process of its own that reads the same topic."""

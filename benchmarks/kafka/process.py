@@ -1,0 +1,106 @@
+"""Worker processes that are measured from outside, by the CPU time that the system counts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Final
+
+import psutil
+
+ROOT: Final = Path(__file__).parents[2]
+PATIENCE_S: Final = 180.0
+
+
+class Process:
+    """A process of ours.
+
+    Parameters
+    ----------
+    command : what to run, from the root of the repository.
+    folder : for what it says: ``out`` and ``err``.
+    env : variables added to ours.
+    """
+
+    def __init__(self, command: list[str], folder: Path, env: dict[str, str] | None = None) -> None:
+        self._err = folder / "err"
+        self.out = folder / "out"
+        with self.out.open("ab") as out, self._err.open("ab") as err:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=os.environ | {"GOLDENDOG_CONFIG": ""} | (env or {}),
+            )
+        self._seen = psutil.Process(self._process.pid)
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def cpu_s(self) -> float:
+        """CPU seconds that it has used, all its threads."""
+        used = self._seen.cpu_times()
+        return float(used.user + used.system)
+
+    def memory(self) -> int:
+        """Bytes that are its own in memory now."""
+        return int(self._seen.memory_info().rss)
+
+    def said(self, text: str) -> bool:
+        """Whether a text is in what it told on standard error."""
+        return text in self._err.read_text("utf-8", "replace")
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
+        """Wait until a condition holds. RuntimeError where the process ends, or it takes too long."""
+        until = monotonic() + seconds
+        while not condition():
+            if self._process.poll() is not None:
+                raise RuntimeError(f"it ended with {self._process.returncode}: {self.tail()}")
+            if monotonic() > until:
+                raise RuntimeError(f"it took longer than {seconds:g} s: {self.tail()}")
+            sleep(0.02)
+
+    def wait(self, seconds: float = PATIENCE_S) -> int:
+        """Wait for its end; its exit code."""
+        return self._process.wait(seconds)
+
+    def tail(self) -> str:
+        """The end of what it said on standard error."""
+        return self._err.read_text("utf-8", "replace")[-2_000:]
+
+    def kill9(self) -> None:
+        """End it as a crash would."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self, seconds: float = PATIENCE_S) -> None:
+        """Ask it to end, and wait until it has."""
+        self._process.terminate()
+        self._process.wait(seconds)
+
+
+@contextmanager
+def running(
+    command: list[str], folder: Path, env: dict[str, str] | None = None
+) -> Iterator[Process]:
+    """Run a process; killed at the end of the block if it still runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    process = Process(command, folder, env)
+    try:
+        yield process
+    finally:
+        process.kill9()
+
+
+def goldendog(*args: str) -> list[str]:
+    """The command line of ``goldendog`` with these arguments."""
+    return [sys.executable, "-m", "streams.cli.main", *args]

@@ -1,0 +1,1 @@
+"""A stretch of a live log in one file, with all that decided its alerts."""

@@ -1,0 +1,1 @@
+"""A Kafka of our own: started from Apache Kafka's published Java artifacts, for the demo and tests."""

@@ -1,0 +1,1 @@
+"""What an operator asks of a log from outside the workers, and does to it."""
