@@ -26,6 +26,7 @@ from detectors.kernels.run import (
     SCORE_NONE,
     run,
 )
+from detectors.kernels.ties import settle_ties
 from detectors.knobs import knobs
 from detectors.layout import (
     BAR_MS,
@@ -73,6 +74,7 @@ class Engine:
     """
 
     _keys: NDArray[np.int64]
+    _spare: NDArray[np.int64]
     _rows: NDArray[np.int32]
     _row_slots: NDArray[np.int32]
     _ready: NDArray[np.void]
@@ -308,7 +310,7 @@ class Engine:
         shift = max(self._n, 1).bit_length()
         m, left = intake.split(self._pend, self._n, end, shift, self._rest, self._keys)
         self._keys[:m].sort()
-        intake.settle_ties(self._pend, self._keys, m, shift, slots.hashes)
+        settle_ties(self._pend, self._keys, m, shift, slots.hashes, self._spare)
         kept = self._seen.keep_first(
             self._pend, self._keys, m, shift, slots.hashes, self._rows, self._row_slots
         )
@@ -381,6 +383,7 @@ class Engine:
         capacity = len(self._slots.state)
         n = max(n, 1024)
         self._keys = np.empty(n, np.int64)
+        self._spare = np.empty(n, np.int64)
         self._rows = np.empty(n, np.int32)
         self._row_slots = np.empty(n, np.int32)
         self._ready = np.zeros(n + 1, READY)  # one may look ahead of the last

@@ -119,55 +119,6 @@ def split(
 
 
 @jit
-def before(x: Record, kx: Int64, y: Record, ky: Int64) -> bool:
-    """Whether record x comes before y of the same time; kx, ky are their tokens' hashes."""
-    if kx != ky:
-        return kx < ky
-    if x["kind"] != y["kind"]:
-        return x["kind"] < y["kind"]
-    if x["t"] != y["t"]:
-        return x["t"] < y["t"]
-    if x["order"] != y["order"]:
-        return x["order"] < y["order"]
-    if x["id"] != y["id"]:
-        return x["id"] < y["id"]
-    if x["who"] != y["who"]:
-        return x["who"] < y["who"]
-    if x["a"] != y["a"]:
-        return x["a"] < y["a"]
-    if x["b"] != y["b"]:
-        return x["b"] < y["b"]
-    if x["c"] != y["c"]:
-        return x["c"] < y["c"]
-    return x["aux"] < y["aux"]
-
-
-@jit
-def settle_ties(
-    pend: NDArray[Any], keys: NDArray[Any], m: Int64, shift: Int64, hashes: NDArray[Any]
-) -> None:
-    """Order records of one millisecond by content, never by arrival. keys are sorted by time."""
-    mask = (np.int64(1) << shift) - 1
-    lo = 0
-    for j in range(1, m + 1):
-        if j < m and keys[j] >> shift == keys[lo] >> shift:
-            continue
-        for p in range(lo + 1, j):
-            key = keys[p]
-            x = pend[key & mask]
-            kx = hashes[x["slot"]]
-            q = p
-            while q > lo:
-                y = pend[keys[q - 1] & mask]
-                if not before(x, kx, y, hashes[y["slot"]]):
-                    break
-                keys[q] = keys[q - 1]
-                q -= 1
-            keys[q] = key
-        lo = j
-
-
-@jit
 def by_token(
     pend: NDArray[Any],
     rows: NDArray[Any],

@@ -12,7 +12,7 @@ import pytest
 from detectors import snapshot
 from detectors.columns import ARRAYS, columns_of_mentions
 from detectors.engine import Engine
-from detectors.kernels import intake
+from detectors.kernels.ties import before
 from detectors.layout import REC, STATE
 from detectors.model import blank_model
 from detectors.progress import Progress
@@ -323,10 +323,10 @@ def test_records_of_one_time_are_ordered_by_every_field(name: str) -> None:
     pair = np.zeros(2, REC)
     pair[name] = [3, 1]
     low, high = pair[1], pair[0]
-    assert intake.before(low, 7, high, 7)
-    assert not intake.before(high, 7, low, 7)
-    assert intake.before(high, 6, low, 7)
-    assert not intake.before(low, 7, low, 7)
+    assert before(low, 7, high, 7)
+    assert not before(high, 7, low, 7)
+    assert before(high, 6, low, 7)
+    assert not before(low, 7, low, 7)
 
 
 def test_money_beyond_reason_stays_in_range() -> None:
