@@ -50,11 +50,21 @@ class Seen:
 
     def entries(self, bar: int) -> bytes:
         """What counts from ``bar`` on, oldest first, as bytes."""
-        return self._live(bar - self.limit_bars).tobytes()
+        oldest = bar - self.limit_bars
+        keys, bars = self._live(oldest)
+        # By bar, then by key: few bars are counted into place, and plain keys sort quickest.
+        order = np.argsort((bars - oldest).astype(np.int16), kind="stable")
+        out = np.empty(len(keys), ENTRY)
+        out["bar"], keys = bars[order], keys[order]
+        for of_one_bar in np.split(keys, np.flatnonzero(np.diff(out["bar"])) + 1):
+            of_one_bar.sort()
+        out["key"] = keys
+        return out.tobytes()
 
     def load(self, entries: bytes) -> None:
         """Undo ``entries``."""
-        self._fill(np.frombuffer(entries, ENTRY))
+        given = np.frombuffer(entries, ENTRY)
+        self._fill(np.ascontiguousarray(given["key"]), np.ascontiguousarray(given["bar"]))
 
     def _resize(self, oldest: int) -> None:
         """Keep one to three entries a bucket; they rise by one a bucket at most until the next look."""
@@ -62,21 +72,19 @@ class Seen:
         live = int(ids.count_since(self.table, oldest))
         self._until_look = size
         if live > MOST * size or (4 * live < size and size > SMALLEST):
-            self._fill(self._live(oldest))
+            self._fill(*self._live(oldest))
 
-    def _live(self, oldest: int) -> NDArray[Any]:
+    def _live(self, oldest: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Keys and bars of what counts, in no order."""
         n = int(ids.count_since(self.table, oldest))
         keys, bars = np.empty(n, np.int64), np.empty(n, np.int32)
         ids.entries_since(self.table, oldest, keys, bars)
-        out = np.empty(n, ENTRY)
-        out["key"], out["bar"] = keys, bars
-        return out[np.lexsort((keys, bars))]
+        return keys, bars
 
-    def _fill(self, entries: NDArray[Any]) -> None:
+    def _fill(self, keys: NDArray[np.int64], bars: NDArray[np.int32]) -> None:
         size = SMALLEST
-        while (MOST - 1) * size < len(entries):
+        while (MOST - 1) * size < len(keys):
             size *= 2
         self.table = ids.empty_table(size)
-        keys, bars = np.ascontiguousarray(entries["key"]), np.ascontiguousarray(entries["bar"])
         ids.learn_all(self.table, keys, bars, self.limit_bars)
         self._until_look = size

@@ -73,7 +73,7 @@ def is_new(table: NDArray[Any], key: Int64, bar: Int64, limit_bars: Int64) -> bo
             bucket["key"][way] = key
             bars[way] = bar
             return True
-        bucket["over"] = bar
+        bucket["over"] = max(np.int64(bucket["over"]), bar)
         at = (at + 1) & mask
 
 
@@ -146,6 +146,6 @@ def entries_since(
 def learn_all(
     table: NDArray[Any], keys: NDArray[Any], bars: NDArray[Any], limit_bars: Int64
 ) -> None:
-    """Put distinct entries, oldest first, into a table with room for them."""
+    """Put distinct entries, in any order, into a table with room for them; none is too old to count."""
     for i in range(keys.shape[0]):
         is_new(table, keys[i], np.int64(bars[i]), limit_bars)

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as given_settings
+from hypothesis import strategies as st
 
 from detectors.columns import columns_of_mentions
 from detectors.engine import Engine
-from detectors.kernels.ids import empty_table, is_new
+from detectors.kernels.ids import empty_table, is_new, learn_all
 from detectors.layout import REC
 from detectors.model import blank_model
 from detectors.seen import SMALLEST, Seen
@@ -79,3 +82,18 @@ def test_ids_that_share_a_bucket_overflow_into_the_next() -> None:
     assert is_new(table, 2, 10, 3), "the next bucket is full of others: it goes one further"
     assert all(is_new(table, key, 11, 3) for key in same), "their time is over"
     assert not is_new(table, 2, 13, 3)
+
+
+@given_settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_entries_are_learnt_in_any_order(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    limit, now = 20, 100
+    keys = rng.choice(1_000, 30, replace=False).astype(np.int64)  # crowded: 40 places in 8 buckets
+    bars = rng.integers(now - limit, now, len(keys), endpoint=True).astype(np.int32)
+    table = empty_table(8)
+    learn_all(table, keys, bars, limit)
+    for later in (now, now + 1, now + limit // 2, now + limit, now + limit + 1):
+        for key in (*keys.tolist(), *range(0, 1_000, 50)):
+            known = bool(np.any((keys == key) & (bars >= later - limit)))
+            assert is_new(table.copy(), key, later, limit) is not known
