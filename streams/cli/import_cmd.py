@@ -49,6 +49,9 @@ def x_mentions(
     path: PathArgument,
     out: OutOption,
     *,
+    minutes: Annotated[
+        int, typer.Option("--minutes", metavar="N", help="How many minutes a row counts.")
+    ] = 1,
     latency: LatencyOption = LATENCY,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
@@ -57,7 +60,8 @@ def x_mentions(
     from streams.imports.delays import parse_delays
     from streams.imports.x_mentions import XMentions
 
-    _run(XMentions(path, parse_delays(latency)), out, overwrite=overwrite, json=json)
+    adapter = XMentions(path, parse_delays(latency), minutes=minutes)
+    _run(adapter, out, overwrite=overwrite, json=json)
 
 
 @import_app.command("solana-swaps")

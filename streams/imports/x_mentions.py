@@ -1,7 +1,7 @@
 """Counts of posts on X by coin and minute, expanded to one mention a post.
 
-A row is one coin's minute: ``t`` (minutes since 1970), ``coin`` (its cashtag without ``$``),
-``tweets`` and ``users`` (how many different people wrote them).
+A row is one coin's minute, or as many minutes as is said: ``t`` (its first, in minutes since 1970),
+``coin`` (its cashtag without ``$``), ``tweets`` and ``users`` (how many different people wrote them).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from detectors.hashing import hash64
+from schemas.errors import UserError
 from streams.imports.adapter import Adapter, check_times
 from streams.imports.delays import Delays
 from streams.imports.sink import rows_of
@@ -25,18 +26,31 @@ from streams.imports.tickers import ticker_token
 
 LAYOUT: Final = "docs/import.md lists the columns of x-mentions"
 MAX_PER_MINUTE: Final = 100_000
+MAX_MINUTES: Final = 1_440
 SLICE_MENTIONS: Final = 200_000
 MINUTE_MS: Final = 60_000
 I8 = NDArray[np.int64]
 
 
 class XMentions(Adapter):
-    """Minute counts to mentions."""
+    """Minute counts to mentions.
+
+    Parameters
+    ----------
+    path, delays : as of every adapter.
+    minutes : how many a row counts. Raises UserError for less than 1 or more than a day's.
+    """
 
     name: ClassVar[str] = "x-mentions"
 
-    def __init__(self, path: Path, delays: Delays) -> None:
+    def __init__(self, path: Path, delays: Delays, *, minutes: int = 1) -> None:
         super().__init__(path, delays)
+        if not 1 <= minutes <= MAX_MINUTES:
+            raise UserError(f"--minutes is {minutes}", f"write 1 to {MAX_MINUTES:,}")
+        self._row_ms = minutes * MINUTE_MS
+        self._row, self._span = (
+            ("minute", "it") if minutes == 1 else ("row", f"its {minutes} minutes")
+        )
         self._numbers: dict[str, int] = {}
         self._salts: list[int] = []
         self._table = Table(
@@ -47,12 +61,12 @@ class XMentions(Adapter):
         """What stands in for what the source does not say."""
         return [
             (
-                "a minute's posts are spread over it by a hash of coin, minute and post: evenly, and the "
-                "same in every import"
+                f"a {self._row}'s posts are spread over {self._span} by a hash of coin, minute and post: evenly, "
+                "and the same in every import"
             ),
             (
-                "a minute's posts are dealt to its users in turn; nothing is known of who wrote in two "
-                "minutes, so every minute has users of its own"
+                f"a {self._row}'s posts are dealt to its users in turn; nothing is known of who wrote in two "
+                f"{self._row}s, so every {self._row} has users of its own"
             ),
             "posts have no text, so none is a copy of another, and no reach",
             "coins have no contract: a token id is made of the ticker",
@@ -137,7 +151,7 @@ class XMentions(Adapter):
         mixed = _mix(
             salt[row] ^ _mix(t[row].astype(np.uint64) << np.uint64(20) | post.astype(np.uint64))
         )
-        offset = (mixed >> np.uint64(11)).astype(np.int64) % MINUTE_MS
+        offset = (mixed >> np.uint64(11)).astype(np.int64) % self._row_ms
         at = t[row] * MINUTE_MS + offset
         order = np.argsort(at, kind="stable")
         row, post, at = row[order], post[order], at[order]

@@ -108,6 +108,39 @@ def test_posts_are_spread_evenly(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert max(bars.values()) < 600 and min(bars.values()) > 400  # 500, and 4.6 deviations
 
 
+def test_a_row_may_count_several_minutes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [minute(5 * t, coin, n) for t in range(60) for coin, n in (("A", 60), ("B", 1))]
+    args = ("--minutes", 5, "--latency", "mentions=0")
+    done = imported(
+        capsys, "x-mentions", table(tmp_path / "a.parquet", rows), "--out", tmp_path / "o", *args
+    )
+    *mentions, _ = records(tmp_path / "o")
+    assert done["rows"]["rejected"] == {}
+    posts = {
+        coin: [m["ts_event_ms"] - T0 * MINUTE for m in mentions if m["id"].startswith(f"x:{coin}:")]
+        for coin in "AB"
+    }
+    for each, n in (("A", 60), ("B", 1)):
+        assert Counter(ms // (5 * MINUTE) for ms in posts[each]) == dict.fromkeys(range(60), n)
+    within = Counter(ms // MINUTE % 5 for ms in posts["A"])  # 720, and 4.6 deviations
+    assert len(within) == 5 and max(within.values()) < 830 and min(within.values()) > 610
+    assert len({ms // MINUTE % 5 for ms in posts["B"]}) == 5  # not all in the first
+    assert len({m["author_id"] for m in mentions}) == len(mentions)
+    assert "a row's posts are spread over its 5 minutes" in " ".join(done["assumptions"])
+
+
+@pytest.mark.parametrize("minutes", [-1, 0, 1_441])
+def test_rows_of_no_minutes_or_of_days_are_refused(
+    minutes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = table(tmp_path / "a.csv", [minute()])
+    said = refused(capsys, "x-mentions", path, "--out", tmp_path / "o", "--minutes", minutes)
+    assert f"--minutes is {minutes}" in said
+    assert not (tmp_path / "o").exists()
+
+
 def test_a_busy_minute_is_cut_only_between_minutes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
