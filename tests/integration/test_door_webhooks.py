@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
+from structlog.testing import capture_logs
 
 from streams.sinks.webhook.dispatcher import Dispatcher
 from streams.sinks.webhook.outbox import Outbox
@@ -286,3 +287,49 @@ async def test_one_dead_endpoint_does_not_hold_up_another(tmp_path: Path) -> Non
         assert door.outbox.spent("slow", door.clock.ms // DAY) == 1  # it may have been read
     hangs.set()
     await runner.cleanup()
+
+
+async def test_whoever_stops_sends_what_is_due(tmp_path: Path) -> None:
+    names = [chr(ord("a") + k) for k in range(20)]
+    async with receiver() as r:
+        async with Door(tmp_path, endpoint(r.url, max_per_day=1_000)) as door:
+            await door.dispatcher.offer([alert(name, door.clock.ms) for name in names])
+        assert sorted(r.ids) == [f"gd_{name}" for name in names]
+
+
+async def test_what_is_not_due_or_hangs_stays_and_is_told(tmp_path: Path) -> None:
+    hang = asyncio.Event()
+
+    async def never(_: web.Request) -> web.Response:
+        await hang.wait()
+        return web.Response(status=204)
+
+    slow = web.Application()
+    slow.router.add_post("/hook", never)
+    runner = web.AppRunner(slow)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    try:
+        async with receiver([503]) as r:
+            ends = endpoint(r.url, name="later"), endpoint(url, name="hangs")
+            door = Door(tmp_path, *ends)
+            await door.dispatcher.start()
+            await door.dispatcher.offer([alert("a", door.clock.ms)])
+            await door.attempted("gd_a", 1)
+            with capture_logs() as told:
+                await door.dispatcher.stop(drain_s=0.2)
+            waits = [line for line in told if "wait in the outbox" in line["event"]]
+            assert [(line["endpoint"], line["waiting"]) for line in waits] == [
+                ("later", 1),
+                ("hangs", 1),
+            ]
+            async with Door(tmp_path, *ends) as again:
+                hang.set()
+                await again.until("gd_a", "delivered", "hangs")
+                again.pass_time(10)
+                await again.until("gd_a", "delivered", "later")
+    finally:
+        hang.set()
+        await runner.cleanup()

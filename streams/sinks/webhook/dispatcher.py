@@ -124,7 +124,10 @@ class Dispatcher:
         ]
 
     async def stop(self, drain_s: float = 5.0) -> None:
-        """Let attempts under way end, for at most ``drain_s`` seconds, and close the outbox."""
+        """Send what is due, for at most ``drain_s`` seconds; say what still waits; close the outbox.
+
+        Nobody else sends what is left in this outbox, and this process may not come back.
+        """
         self._stopping = True
         for event in self._wake.values():
             event.set()
@@ -133,8 +136,18 @@ class Dispatcher:
             for task in late:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            for endpoint in self._endpoints:
+                await self._say_what_waits(endpoint)
         self._disk.shutdown(wait=True)
         self._outbox.close()
+
+    async def _say_what_waits(self, endpoint: EndpointSettings) -> None:
+        if waiting := len(await self._on_disk(self._outbox.pending, endpoint.name)):
+            _log.warning(
+                "alerts wait in the outbox: a process with the same data folder will send them",
+                endpoint=endpoint.name,
+                waiting=waiting,
+            )
 
     async def offer(self, alerts: Sequence[Alert]) -> int:
         """Keep alerts for every endpoint that wants their kind; durable when it returns.
@@ -185,14 +198,17 @@ class Dispatcher:
         sender = Sender(endpoint)
         wake = self._wake[endpoint.name]
         try:
-            while not self._stopping:
+            while True:
                 wake.clear()
+                last = self._stopping
                 try:
                     idle_s = await self._round(endpoint, sender)
                 except Exception:  # noqa: BLE001 - a full disk, say: counted, and tried again
                     _log.exception("webhook delivery stumbled", endpoint=endpoint.name)
                     self._attempted(endpoint, "error", 0.0)
                     idle_s = _AFTER_ERROR_S
+                if last:
+                    return
                 try:
                     async with asyncio.timeout(idle_s):
                         await wake.wait()
@@ -204,7 +220,7 @@ class Dispatcher:
 
     async def _round(self, endpoint: EndpointSettings, sender: Sender) -> float:
         """Send what is due, one by one; returns seconds until something may be due again."""
-        while not self._stopping:
+        while True:
             disabled = await self._on_disk(self._outbox.disabled, endpoint.name)
             if self._observer is not None:
                 self._observer.webhook_disabled(endpoint.name, disabled=disabled)
@@ -227,7 +243,6 @@ class Dispatcher:
                 return min([_IDLE_S, *((ms - now_ms) / 1000 for ms in times)])
             if await self._may_go(endpoint, due, now_ms):
                 await self._attempt(endpoint, sender, due)
-        return 0.0
 
     async def _may_go(self, endpoint: EndpointSettings, due: Delivery, now_ms: int) -> bool:
         """Admit a candidate to its day's budget, a follow-up to its sent candidate; or settle it."""
