@@ -122,7 +122,7 @@ class Backlog:
     def __init__(self, bootstrap: str, sizes: Sizes, folder: Path, *, tokens: int = 5_000) -> None:
         self._cluster = Cluster(bootstrap)
         self._tokens = tokens
-        self._bootstrap = bootstrap
+        self.bootstrap = bootstrap
         self._sizes = sizes
         self._folder = folder
         self._lexicon = folder / "lexicon.json"
@@ -137,8 +137,8 @@ class Backlog:
         ticks = feeds.ticks(sizes.ticks, self._tokens, PER_SECOND)
         mentions = feeds.mentions(sizes.mentions, per_second=PER_SECOND)
         self.begin(max(ticks.times[-1], mentions.times[-1]) + _TAIL_MS)
-        asyncio.run(fill(self._bootstrap, TICKS, ticks, sizes.partitions))
-        asyncio.run(fill(self._bootstrap, MENTIONS, mentions, sizes.partitions))
+        asyncio.run(fill(self.bootstrap, TICKS, ticks, sizes.partitions))
+        asyncio.run(fill(self.bootstrap, MENTIONS, mentions, sizes.partitions))
         self.end()
         return {
             "bytes_per_tick": sum(map(len, ticks.values)) / sizes.ticks,
@@ -154,7 +154,7 @@ class Backlog:
     def end(self) -> None:
         """Say in every input that the log lasts until its end."""
         inputs = (MENTIONS, TICKS, TOKEN_INFO, CONTROL)
-        asyncio.run(tell_silence(self._bootstrap, inputs, self._end_ms))
+        asyncio.run(tell_silence(self.bootstrap, inputs, self._end_ms))
 
     def detect(self) -> dict[str, float]:
         """Ticks to alerts, with the mentions silent; checkpoints as by default."""
@@ -174,7 +174,7 @@ class Backlog:
     ) -> dict[str, float]:
         """One of the peers over the first so many ticks of the topic."""
         group = f"peer-{uuid.uuid4().hex[:8]}"
-        args = [self._bootstrap, TICKS, group, str(n), what]
+        args = [self.bootstrap, TICKS, group, str(n), what]
         done = subprocess.run(
             [python, "-m", f"{_PEER}.{module}", *args],
             cwd=ROOT, capture_output=True, text=True, check=False, timeout=600,
@@ -190,7 +190,7 @@ class Backlog:
         asyncio.run(self._say_nothing())
 
     async def _say_nothing(self) -> None:
-        async with KafkaLog(self._bootstrap) as log:
+        async with KafkaLog(self.bootstrap) as log:
             for u in range(self._sizes.partitions):
                 value = pack_columns(
                     None, np.empty(0, np.int64),
@@ -207,7 +207,7 @@ class Backlog:
         """A worker of one role; it works when the block begins."""
         folder = self._folder / f"{group}-{uuid.uuid4().hex[:8]}"
         command = goldendog(
-            "run", "--bootstrap", self._bootstrap, "--data-dir", str(folder), "--role", role,
+            "run", "--bootstrap", self.bootstrap, "--data-dir", str(folder), "--role", role,
             "--lexicon", str(self._lexicon), "--json", *more,
         )  # fmt: skip
         with running(command, folder, {"GOLDENDOG_KAFKA__GROUP": group}) as process:

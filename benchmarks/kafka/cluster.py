@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -25,6 +25,7 @@ from streams.operate.checkpoints import plan_reset, reset
 
 CACHE: Final = Path(__file__).parents[2] / ".cache" / "kafka"
 PATIENCE_S: Final = 60.0
+_IN_FLIGHT: Final = 200
 
 
 @contextmanager
@@ -114,33 +115,40 @@ class Cluster:
         assert self.ends(CHECKPOINTS)
 
 
-async def fill(bootstrap: str, topic: str, feed: Feed, partitions: int) -> None:
-    """Produce a feed, each value its own message, by its keys."""
+async def fill(
+    bootstrap: str,
+    topic: str,
+    feed: Feed,
+    partitions: int,
+    *,
+    batch_bytes: int = 16_384,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Produce a feed, each value its own message, by its keys.
+
+    ``batch_bytes`` is at most in a batch; few large ones come faster than many small ones.
+    ``ready`` is called when all is made up for sending, so that what follows costs a producer little.
+    """
     owners = {key: partition_of(key, partitions) for key in set(feed.keys)}
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, linger_ms=5, max_batch_size=batch_bytes
+    )
     await producer.start()
     try:
-        piles: dict[int, Any] = {}
-        sent: list[asyncio.Future[Any]] = []
-
-        async def send(p: int) -> None:
-            sent.append(await producer.send_batch(piles.pop(p), topic, partition=p))
-
+        open_: dict[int, Any] = {}
+        piles: list[tuple[int, Any]] = []
         for key, value, ts in zip(*feed, strict=True):
             p = owners[key]
-            for _ in range(2):
-                pile = piles.get(p)
-                if pile is None:
-                    pile = piles[p] = producer.create_batch()
-                if pile.append(key=key, value=value, timestamp=ts) is not None:
-                    break
-                await send(p)
-            if len(sent) > 200:
-                await asyncio.gather(*sent)
-                sent.clear()
-        for p in list(piles):
-            await send(p)
-        await asyncio.gather(*sent)
+            pile = open_.get(p)
+            if pile is None or pile.append(key=key, value=value, timestamp=ts) is None:
+                pile = open_[p] = producer.create_batch()
+                piles.append((p, pile))
+                assert pile.append(key=key, value=value, timestamp=ts) is not None
+        ready()
+        for start in range(0, len(piles), _IN_FLIGHT):
+            some = piles[start : start + _IN_FLIGHT]
+            sent = [await producer.send_batch(pile, topic, partition=p) for p, pile in some]
+            await asyncio.gather(*sent)
     finally:
         await producer.stop()
 

@@ -75,10 +75,14 @@ def _trickle(part: dict[str, Any]) -> Iterator[str]:
 
 
 def _pair(part: dict[str, Any]) -> Iterator[str]:
-    yield f"one worker and two, {part['ticks']:,} ticks that come after they have joined"
+    yield (
+        f"one worker and two, {part['ticks']:,} ticks that come after they have joined; "
+        f"medians of {part['runs']}"
+    )
     for name in ("one", "two"):
         cost, rate = part[f"{name}_cpu_us_per_event"], part[f"{name}_events_per_s"]
         yield _row(f"{name}: CPU an event; events a second (wall)", f"{cost:.1f} us; {rate:,.0f}")
+    yield _row("two to one", f"{part['two_events_per_s'] / part['one_events_per_s']:.2f} x")
 
 
 def _restore(part: dict[str, Any]) -> Iterator[str]:

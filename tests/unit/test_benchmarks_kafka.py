@@ -85,7 +85,7 @@ def test_a_trickle_is_told_in_lines_that_fit() -> None:
 def test_restarts_are_told_in_lines_that_fit() -> None:
     cost = {"cpu_us_per_event": 5.21, "events_per_s": 123_456.7}
     parts: dict[str, Any] = {
-        "pair": {"ticks": 400_000}
+        "pair": {"ticks": 400_000, "runs": 3}
         | {f"{name}_{key}": value for name in ("one", "two") for key, value in cost.items()},
         "restore": {"tokens": 100_000, "sizes": {"partitions": 8}, "seconds": 4.26},
         "kill": {"records_per_s": 9_999.6, "caught_up_s": 8.04},
@@ -99,7 +99,7 @@ def test_restarts_are_told_in_lines_that_fit() -> None:
     }
     told = [line for name, part in parts.items() for line in lines(name, part)]
     assert max(map(len, told)) <= 90
-    ends = ["5.2 us; 123,457", "4.3 s", "caught up in 8.0 s", "2.5 s", "9.0 s", "21.0 s"]
+    ends = ["5.2 us; 123,457", "1.00 x", "4.3 s", "caught up in 8.0 s", "2.5 s", "9.0 s", "21.0 s"]
     for end in ends:
         assert any(line.endswith(" " + end) for line in told), end
     parts["kill"]["caught_up_s"] = None
