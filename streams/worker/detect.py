@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import Lock, gather
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from time import monotonic, time_ns
 from typing import Final
 
@@ -25,9 +25,10 @@ from streams.worker.dead_letters import DeadLetters, Reject
 from streams.worker.detect_trial import DetectTrial, closes, refuse_short_log
 from streams.worker.handler import TP
 from streams.worker.inputs import beyond, refuse_another, refuse_lost, refuse_remade
-from streams.worker.known import Place, alerts_since, still_open
+from streams.worker.known import alerts_since, still_open
 from streams.worker.making import MakeEngine, Making, all_names
 from streams.worker.pacing import Pacing
+from streams.worker.part import Part
 from streams.worker.poison import Nowhere, Sieve
 from streams.worker.resolved_input import push_resolved
 from streams.worker.scanning import TickScanner
@@ -49,22 +50,6 @@ class Cadence:
 
     records: int = 100_000
     seconds: float = 10.0
-
-
-@dataclass
-class _Part:
-    """A detector partition that this worker has."""
-
-    engine: Engine
-    positions: dict[str, int]
-    known: dict[str, Place]  # alerts already in the log that the engine will give again
-    saved_at: float
-    inputs: dict[str, list[str]]  # names by topic
-    told_ms: int = 0  # alerts of bars up to here were written by who had the state before
-    lock: Lock = field(default_factory=Lock)
-    ours: bool = True
-    unsaved: int = 0
-    dirty: bool = False
 
 
 class DetectHandler:
@@ -115,7 +100,7 @@ class DetectHandler:
         self._clock = clock
         self._store = CheckpointStore(log)
         self._scanner = TickScanner()
-        self._parts: dict[int, _Part] = {}
+        self._parts: dict[int, Part] = {}
 
     def position(self, tp: TP) -> int:
         """Next offset to read of a partition."""
@@ -161,7 +146,7 @@ class DetectHandler:
         for p in sorted({tp.partition for tp in tps} & self._parts.keys()):
             part = self._parts[p]
             async with part.lock:
-                if part.dirty:
+                if part.dirty and part.half_done is None:
                     await self._save(p, part)
                 part.ours = False
 
@@ -175,23 +160,29 @@ class DetectHandler:
             if not held and not (part.dirty and self._is_due(part)):
                 continue
             async with part.lock:
-                if part.ours and held and (outputs := await self._making.steered(part.engine)):
-                    part.dirty = True
-                    await self._emit(TP(RESOLVED, p), part, outputs)
-                if part.ours and part.dirty and self._is_due(part):
-                    await self._save(p, part)
+                if not part.ours or part.half_done is not None:
+                    continue
+                with part.work():
+                    if held and (outputs := await self._making.steered(part.engine)):
+                        part.dirty = True
+                        await self._emit(TP(RESOLVED, p), part, outputs)
+                    if part.dirty and self._is_due(part):
+                        await self._save(p, part)
 
     async def handle(self, tp: TP, records: Sequence[LogRecord]) -> None:
         """Push records of one partition, in order; the alerts they cause are durable on return."""
         part = self._parts[tp.partition]
         async with part.lock:
-            fresh = beyond(records, part.positions[tp.topic])
-            if len(fresh) < len(records):
-                end = await self._log.end_offset(*tp)
-                refuse_remade(*tp, part.positions[tp.topic], end)
-            self._tally.count(tp.topic, "skipped", len(records) - len(fresh))
-            if not fresh:
-                return
+            with part.work():
+                await self._handle(tp, part, records)
+
+    async def _handle(self, tp: TP, part: Part, records: Sequence[LogRecord]) -> None:
+        fresh = beyond(records, part.positions[tp.topic])
+        if len(fresh) < len(records):
+            end = await self._log.end_offset(*tp)
+            refuse_remade(*tp, part.positions[tp.topic], end)
+        self._tally.count(tp.topic, "skipped", len(records) - len(fresh))
+        if fresh:
             await self._take(tp, part, fresh)
 
     async def rescue(self, tp: TP, records: Sequence[LogRecord], sieve: Sieve) -> None:
@@ -203,15 +194,17 @@ class DetectHandler:
         p = tp.partition
         part = self._parts[p]
         async with part.lock:
-            ends = part.positions | {tp.topic: records[-1].offset + 1}
-            sound = await self._load(p, sound=closes)
-            part.engine, part.positions = sound.engine, sound.positions
-            part.known, part.told_ms = sound.known, sound.told_ms
-            for topic, end in ends.items():
-                await self._again(TP(topic, p), part, end, sieve)
-            await self._save(p, part)
+            part.half_done = None
+            with part.work():
+                ends = part.positions | {tp.topic: records[-1].offset + 1}
+                sound = await self._load(p, sound=closes)
+                part.engine, part.positions = sound.engine, sound.positions
+                part.known, part.told_ms = sound.known, sound.told_ms
+                for topic, end in ends.items():
+                    await self._again(TP(topic, p), part, end, sieve)
+                await self._save(p, part)
 
-    async def _again(self, tp: TP, part: _Part, end: int, sieve: Sieve) -> None:
+    async def _again(self, tp: TP, part: Part, end: int, sieve: Sieve) -> None:
         trial = DetectTrial(self._log, tp, self._twin, self._take, part)
         while part.positions[tp.topic] < end:
             records = await self._log.read(*tp, part.positions[tp.topic], _AGAIN)
@@ -221,7 +214,7 @@ class DetectHandler:
                 return
             await sieve.sift(tp, records, trial)
 
-    def _twin(self, p: int, part: _Part, state: bytes) -> tuple[DetectHandler, Engine]:
+    def _twin(self, p: int, part: Part, state: bytes) -> tuple[DetectHandler, Engine]:
         """A handler that does as this one would, from a state on, and leaves no trace of it."""
         nowhere, tally = Nowhere(self._log), Tally()
         twin = DetectHandler(
@@ -240,7 +233,7 @@ class DetectHandler:
         twin._parts[p] = replace(part, engine=engine, positions=positions, known={}, lock=Lock())
         return twin, engine
 
-    async def _take(self, tp: TP, part: _Part, fresh: Sequence[LogRecord]) -> None:
+    async def _take(self, tp: TP, part: Part, fresh: Sequence[LogRecord]) -> None:
         if fresh[0].offset > part.positions[tp.topic]:
             start = await self._log.start_offset(tp.topic, tp.partition)
             refuse_lost(tp.topic, tp.partition, part.positions[tp.topic], start)
@@ -259,7 +252,7 @@ class DetectHandler:
             await self._save(tp.partition, part)
 
     def _push_raw(
-        self, part: _Part, tp: TP, records: Sequence[LogRecord]
+        self, part: Part, tp: TP, records: Sequence[LogRecord]
     ) -> tuple[list[Outputs], list[Reject]]:
         name = f"{tp.topic}/{tp.partition}"
         floor = part.engine.through_log_ms(name)
@@ -271,7 +264,7 @@ class DetectHandler:
         )
         return [outputs], new.rejects
 
-    async def _emit(self, tp: TP, part: _Part, outputs: Sequence[Outputs]) -> None:
+    async def _emit(self, tp: TP, part: Part, outputs: Sequence[Outputs]) -> None:
         """Write the alerts that are not in the log yet, and tell of the rest."""
         for out in outputs:
             self._tally.count(tp.topic, "used", out.records - len(out.late))
@@ -299,13 +292,13 @@ class DetectHandler:
                 if out.scores is not None and len(out.scores.token):
                     await self._on_scores(p, out.scores)
 
-    def _is_due(self, part: _Part) -> bool:
+    def _is_due(self, part: Part) -> bool:
         return (
             part.unsaved >= self._cadence.records
             or self._clock() - part.saved_at >= self._cadence.seconds
         )
 
-    async def _save(self, p: int, part: _Part) -> None:
+    async def _save(self, p: int, part: Part) -> None:
         began = self._clock()
         part.known = still_open(part.known, part.engine.closed_ms)
         ahead = [place.offset for place in part.known.values()]
@@ -325,7 +318,7 @@ class DetectHandler:
         self._tally.checkpoint_ms[p] = time_ns() // 1_000_000
         self._tally.checkpoint_seconds[p] = part.saved_at - began
 
-    async def _load(self, p: int, sound: Sound | None = None) -> _Part:
+    async def _load(self, p: int, sound: Sound | None = None) -> Part:
         """A partition's state: of its newest whole checkpoint that can be used, or from the log.
 
         ``sound`` says what is wrong with an engine, if anything.
@@ -334,7 +327,7 @@ class DetectHandler:
         mentions = await self._log.partitions(MENTIONS)
         inputs = self._making.inputs(p, mentions)
         names = all_names(inputs)
-        part = _Part(
+        part = Part(
             engine=self._making.blank(names, 0),
             positions={},
             known={},
