@@ -261,6 +261,7 @@ class BatchConsumer(stock.Consumer):
             return
         if self.transport.handover is not None:
             await self.transport.handover(tps)
+        await self.maybe_wait_for_commit_to_finish()  # beside one, commit() waits and does nothing
         await self.commit()
         self._settled = True
 

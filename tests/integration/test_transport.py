@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from faust.types import TP
 from streams.log.base import Item
 from streams.transport.delivery import MAX_IN_FLIGHT
 from streams.transport.run import WorkerCrashError
-from tests.kafka.rig import KafkaRig, Rig, Seen, eventually, fill, running
+from tests.kafka.rig import EmbeddedRig, KafkaRig, Rig, Seen, eventually, fill, running
 
 
 async def test_every_record_comes_once_in_order_and_many_to_a_batch(rig: Rig) -> None:
@@ -237,3 +238,31 @@ async def test_who_gets_no_partition_is_told_so(kafka_rig: KafkaRig) -> None:
             assert sorted([restored["a"][-1], restored["b"][-1]], key=len) == [set(), one]
             await second.end()
         await eventually(lambda: restored["a"][-1] == one)
+
+
+async def test_a_stop_beside_a_commit_commits_what_was_done_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faust's commit waits for one that is under way, and then does nothing."""
+    rig = EmbeddedRig(tmp_path)
+    topic, seen, asked, answered = await rig.create(1), Seen(), asyncio.Event(), asyncio.Event()
+    commit = rig.log.commit
+
+    async def slow(*args: Any) -> None:
+        asked.set()
+        await answered.wait()
+        await commit(*args)
+
+    monkeypatch.setattr(rig.log, "commit", slow)
+    async with running(rig, {topic: seen}) as run:
+        await fill(rig.log, topic, 1, 10)
+        await asyncio.wait_for(asked.wait(), 60)
+        await fill(rig.log, topic, 1, 10)
+        await eventually(lambda: seen.count() == 20)
+        assert run.transport is not None
+        ending, batches = asyncio.create_task(run.end()), run.transport.batches
+        await eventually(lambda: batches._settling is not None)
+        answered.set()
+        await ending
+    assert await rig.committed(topic) == {0: 20}
+    rig.log.close()
