@@ -335,12 +335,15 @@ class ResolveHandler:
 
 
 def _end_of_known(records: Sequence[LogRecord], log_ms: int, known_ms: int) -> int:
-    """How many of some records are, at the log time reached, of one that is known."""
-    if max(log_ms, latest(records)) <= known_ms:
+    """How many of some records are, at the log time reached, before the one up to which all is known.
+
+    A change may still come that is in force from that one on.
+    """
+    if max(log_ms, latest(records)) < known_ms:
         return len(records)
-    if log_ms > known_ms:
+    if log_ms >= known_ms:
         return 0
-    return next(n for n, record in enumerate(records) if record.timestamp > known_ms)
+    return next(n for n, record in enumerate(records) if record.timestamp >= known_ms)
 
 
 class _Trial:

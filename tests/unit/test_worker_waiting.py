@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import pytest
 from detectors.batch.resolver import BatchResolver
 from detectors.model import blank_model
 from detectors.resolve.lexicon import Lexicon
+from detectors.resolved import decode_batch
 from detectors.settings import EngineSettings
 from schemas.decode import encode_record
 from schemas.errors import StateError
-from schemas.records import Heartbeat, Mention
+from schemas.records import Control, Heartbeat, Mention
 from schemas.topics import CONTROL, MENTIONS, RESOLVED, TICKS
-from streams.control.decisions import Decisions
+from streams.control.decisions import LEAD_MS, Decisions
 from streams.control.files import ControlFiles
 from streams.detection import Detection
 from streams.log.base import Item
@@ -251,3 +253,27 @@ def test_posts_that_run_ahead_are_paused_where_they_are_resolved() -> None:
     paused.clear()  # as the transport does when partitions are assigned anew
     reach(0, social_mentions_v1_0=1_300, social_mentions_v1_1=1_310, dex_ticks_v1_0=1_195)
     assert paused == {TP(RESOLVED, 0), TP(MENTIONS, 0), TP(MENTIONS, 1)}
+
+
+async def test_a_post_waits_for_words_that_may_still_come_into_force_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the very millisecond: a change written as late as the last heartbeat holds from there."""
+    monkeypatch.chdir(tmp_path)
+    token = {"token": TOKENS[0], "symbol": "MOON", "aliases": ["moon"]}
+    words = {"versions": [{"version": 1, "effective_log_ms": 0, "tokens": [token]}]}
+    (tmp_path / "words.json").write_text(json.dumps(words))
+    lexicon = ControlFiles(Path("control")).keep_lexicon(tmp_path / "words.json")
+    with open_log(tmp_path / "log", mention_partitions=2) as log:
+        bench, ms = await started(log), T0 + LEAD_MS
+        post = Mention("m", ms, "x", "a", "to the moon", ts_log_ms=ms)
+        (offset,) = await log.append(MENTIONS, 0, [Item(None, encode_record(post), ms)])
+        zero = TP(MENTIONS, 0)
+        await bench.handler.handle(zero, await log.read(*zero, bench.handler.position(zero)))
+        assert bench.handler.position(zero) == offset
+        change = Control("c", T0, T0, "lexicon", lexicon, ts_log_ms=T0)
+        await log.append(CONTROL, 0, [Item(None, encode_record(change), T0)])
+        await bench.beat(T0 + 1)
+        await bench.handler.tick(bench.sieve)
+        batches = [decode_batch(r.value or b"") for r in await log.read(RESOLVED, 0, 0)]
+        assert batches[-1].ids == ("m",)
