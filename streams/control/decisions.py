@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+from detectors.knobs import knobs
 from detectors.schedule import Change
 from detectors.settings import BAR_MS, EngineSettings
 from schemas.errors import ConfigError, RecordError
@@ -166,7 +167,7 @@ def engine_value(setting: str, text: str) -> tuple[str, Any]:
     )
     try:
         value: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     fits = isinstance(value, bool) == isinstance(default, bool) and (
         isinstance(value, int) or (isinstance(value, float) and isinstance(default, float))
@@ -175,9 +176,13 @@ def engine_value(setting: str, text: str) -> tuple[str, Any]:
         raise RecordError(
             "wrong_shape", f"{setting} is {text[:80]!r}", field="value", remedy=f"write {kind}"
         )
-    value = float(value) if isinstance(default, float) else value
     try:
-        EngineSettings(**{known[setting].name: value})
+        value = float(value) if isinstance(default, float) else value
+        knobs(EngineSettings(**{known[setting].name: value}))
+    except OverflowError:
+        raise RecordError(
+            "bad_number", f"{setting} is {text[:80]}", field="value", remedy="keep it in 63 bits"
+        ) from None
     except ConfigError as error:
         raise RecordError("bad_number", error.problem, field="value", remedy=error.remedy) from None
     return known[setting].name, value

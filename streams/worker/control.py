@@ -17,7 +17,7 @@ import structlog
 from detectors.engine import Engine
 from detectors.outputs import Outputs
 from detectors.resolve.lexicon import Lexicon
-from schemas.decode import decode_as
+from schemas.decode import decode_as, encode_record
 from schemas.errors import RecordError, StateError
 from schemas.records import Control
 from schemas.topics import CONTROL
@@ -129,13 +129,14 @@ class ControlReader:
             self._start_ms = declared_start_ms(decoded, ts_log_ms)
         if not isinstance(decoded, Control):
             return
-        self._changes.append((ts_log_ms, raw.decode()))
+        # As we write it: what we know nothing of, and pass over, need not be text.
+        self._changes.append((ts_log_ms, encode_record(decoded).decode()))
         self.decisions.hear(decoded, ts_log_ms)
         _log.info("a change was heard", record=decoded.id, setting=decoded.setting)
 
     @property
     def known_ms(self) -> int:
-        """Log time up to which everything is known that may be in force."""
+        """Log time before which everything is known that may be in force."""
         return self.through_ms + LEAD_MS
 
     def refuse_still(self, ms: int) -> None:
@@ -183,7 +184,7 @@ class Words(Generic[R]):
         self._resolver = make(self._lexicon)
 
     async def known_ms(self) -> int:
-        """Log time up to which ``now`` holds, the control topic being read to its end."""
+        """Log time before which ``now`` holds, the control topic being read to its end."""
         await self._control.poll()
         return self._control.known_ms
 
@@ -192,7 +193,7 @@ class Words(Generic[R]):
         self._control.refuse_still(ms)
 
     def now(self) -> tuple[R, str]:
-        """The resolver for log times up to ``known_ms``, and its lexicon's hash."""
+        """The resolver for log times before ``known_ms``, and its lexicon's hash."""
         lexicon = self._control.decisions.latest.lexicon
         if lexicon is not self._lexicon:
             self._lexicon, self._resolver = lexicon, self._make(lexicon)

@@ -212,3 +212,23 @@ async def test_the_control_topic_is_told_seldom_and_the_others_each_time() -> No
         assert [(r.timestamp, r.key) for r in pile] == [(ms, None) for ms in times] + [
             (times[8] - 10 * step, None)
         ]
+
+
+async def test_what_nobody_knows_in_a_change_need_not_be_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = Memory()
+    log.put(beat(T), T)
+    change = encode_record(Control("c", T, T, "engine.candidate_bars", "5"))
+    log.put(change.replace(b"{", b'{"note":"\xff\xfe",', 1), T)
+    reader = new_reader(log)
+    await reader.read()
+    assert [step.record for step in reader.decisions.steps] == ["c"]
+    monkeypatch.setattr("streams.worker.control.EVERY", 1)
+    key = reader.vouch()
+    assert key is not None
+    for n in range(LOOK_BACK):
+        log.put(beat(T + n), T + n, key if n == 0 else None)
+    later = new_reader(log)
+    await later.read()
+    assert knows(later)[:2] == knows(reader)[:2]
