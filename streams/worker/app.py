@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Future, get_running_loop, sleep
+from asyncio import Future, Task, create_task, get_running_loop, sleep
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -171,13 +171,23 @@ class Worker:
         app.task(self._looking)
         if crew.holder is not None:
             crew.holder.on_failure = self.fail
+        self._watching: Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to read. Raises what the transport raises where it cannot."""
         await self.app.start()
+        self._watching = create_task(self._watch(), name="worker's app")
+
+    async def _watch(self) -> None:
+        """Take over what ends the app outside handlers: reading the log, or committing to it."""
+        await self.app.wait_until_stopped()
+        if self.app.crashed:
+            self.fail(self.app.crash_reason)
 
     async def stop(self) -> None:
         """Let running handlers end, hand over, commit. After an error nothing is handed over."""
+        if self._watching is not None:
+            self._watching.cancel()
         await self.app.stop()
         if not self.failure.done():
             self.failure.set_result(None)

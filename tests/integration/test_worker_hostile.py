@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from schemas.decode import encode_record
+from schemas.errors import StateError
 from schemas.records import Control, DeadLetter, Gauge, Mention, Record, Tick, TokenInfo
 from schemas.topics import DEAD_LETTERS, MENTIONS, RESOLVED, TICKS, TOKEN_INFO
 from streams import embedded
@@ -124,3 +125,23 @@ async def test_a_clock_that_falls_by_an_hour_is_told_and_holds_bars(
     assert (told.summary["records"]["ticks"], told.summary["records"]["late"]) == (140, 20)
     warned = [call for call in log.warning.call_args_list if "the clock fell" in call.args[0]]
     assert [call.kwargs["seconds"] for call in warned] == [pytest.approx(3_600, abs=60)]
+
+
+async def test_a_log_that_cannot_be_read_or_committed_to_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails between handlers is nobody's task: it must not go unseen."""
+    for what in ("read", "commit"):
+
+        async def broken(*_: object, **_options: object) -> None:
+            raise StateError("the disk is gone")
+
+        options = EmbeddedOptions(tmp_path / what, recorded_time=True, model=crowd_model())
+        async with asyncio.timeout(60), run_embedded(options) as run:
+            while run.why_not_ready() is not None:
+                await asyncio.sleep(0.01)
+            monkeypatch.setattr(run.log, what, broken)
+            await run.append([ONE_OF_EACH[TICKS]])
+            with pytest.raises(StateError, match="the disk is gone"):
+                await run.wait()
+            assert run.why_not_ready() == "the worker has stopped"
