@@ -170,6 +170,7 @@ class Recorder:
         for w in self._writers:
             end = await self._log.end_offset(w.topic, w.partition)
             if end < (w.position or 0):
+                await self._flush_all()  # nobody can read it again
                 raise UserError(
                     f"{w.topic}/{w.partition} was deleted and made anew while it was recorded",
                     "record it into another folder",
@@ -183,7 +184,7 @@ class Recorder:
         while (at := w.position or 0) < end and not self._stop.is_set():
             records = await self._log.read(w.topic, w.partition, at, READ_RECORDS)
             if not records or records[0].offset > at:
-                await self._skip_lost(w, at)
+                await self._skip_lost(w, at, records)
             within = [record for record in records if record.offset < end]
             if within:
                 self._take(w, within)
@@ -199,8 +200,10 @@ class Recorder:
         self.tale.records[w.topic] += len(records)
         self.tale.undecodable[w.topic] += w.undecodable - before
 
-    async def _skip_lost(self, w: PartitionWriter, at: int) -> None:
+    async def _skip_lost(self, w: PartitionWriter, at: int, records: Sequence[LogRecord]) -> None:
         start = await self._log.start_offset(w.topic, w.partition)
+        if records:  # which were there: more may have been deleted since
+            start = min(start, records[0].offset)
         if start > at:
             lost = Lost(w.topic, w.partition, at, start)
             self.tale.lost.append(lost)

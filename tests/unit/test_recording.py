@@ -276,3 +276,42 @@ async def test_following_outlives_a_log_that_does_not_answer(
         "no broker answers: trying again in 0.001 s",
     ]
     assert kept(tmp_path) == there(log)
+
+
+async def test_a_topic_made_anew_ends_following_and_costs_nothing_that_was_read(
+    tmp_path: Path,
+) -> None:
+    log = await a_log()
+    before = there(log)
+    with recorded_to(tmp_path):
+        recorder = Recorder(log, tmp_path, {TICKS: Recorded(2)}, say=print, stop=asyncio.Event())
+        await recorder.begin({})
+        task = asyncio.create_task(recorder.follow(300.0, lambda _done, _total: None))
+        while sum(recorder.tale.records.values()) < len(before):
+            await asyncio.sleep(0.01)
+        log.ends[TICKS, 1] = 3
+        with pytest.raises(UserError, match="made anew while it was recorded"):
+            await asyncio.wait_for(task, 30)
+    assert kept(tmp_path) == before
+
+
+async def test_what_is_deleted_while_it_is_read_is_not_told_as_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await a_log()
+    await record(log, tmp_path)
+    await log.append(TICKS, 1, [tick(i, MIDNIGHT + 90_000 + i) for i in range(20)])
+    log.lose(TICKS, 1, 70)
+    read = log.read
+
+    async def moving(topic: str, p: int, offset: int, limit: int = 1000) -> Any:
+        found = await read(topic, p, offset, limit)
+        if (p, offset) == (1, 61):
+            log.lose(TICKS, 1, 74)
+        return found
+
+    monkeypatch.setattr(log, "read", moving)
+    tale = await record(log, tmp_path)
+    assert [str(lost) for lost in tale.lost] == [f"{TICKS}/1 offsets 61 to 69"]
+    offsets = [row[1] for row in kept(tmp_path) if row[0] == 1]
+    assert offsets == [*range(61), *range(70, 81)]
