@@ -29,16 +29,19 @@ from streams.incident.files import Incident, pack
 from streams.incident.slice import INPUTS, Slice, resumed_of, slice_of
 from streams.kafka.connection import Connection
 from streams.kafka.log import KafkaLog
-from streams.log.base import LogRecord
+from streams.log.base import Log, LogRecord
 from streams.model_store import ARRAYS_FILE, MANIFEST_FILE, SKOPS_FILE
 from streams.operate.lag import lag_of
 from streams.operate.opened import is_live, opened, records_of
 from streams.recording.layout import Recorded, recorded_to, write_manifest
 from streams.recording.record import Recorder
 from streams.recording.write import PartitionWriter
+from streams.sources.places import Place
 from streams.worker.alerts import decode_alert
 
 OnProgress = Callable[[int, int], None]
+_LOOK_BACK: Final = 16
+"""Offsets before an end among which the last record is looked for first."""
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -136,14 +139,26 @@ def _folder_of(out: Path) -> Path:
     return folder
 
 
-async def _last_ms(log: KafkaLog) -> int:
+async def _last_ms(log: Log) -> int:
     """The last log time of any input."""
     last = 0
     for topic in INPUTS:
         for p in range(await log.partitions(topic)):
-            end = await log.end_offset(topic, p)
-            found = await log.read(topic, p, end - 1, 1) if end else []
-            last = max([last, *(record.timestamp for record in found)])
+            span = await log.start_offset(topic, p), await log.end_offset(topic, p)
+            found = await _last_in(log, (topic, p), *span)
+            last = max(last, found.timestamp if found else 0)
+    return last
+
+
+async def _last_in(log: Log, place: Place, first: int, end: int) -> LogRecord | None:
+    """The last record of offsets [first, end); transactions leave marks behind theirs, which nobody sees."""
+    low, size, last = end, _LOOK_BACK, None
+    while low > first and last is None:
+        low, size = max(first, low - size), 2 * size
+        at = low
+        while at < end and (records := await log.read(*place, at, end - at)):
+            last = next((r for r in reversed(records) if r.offset < end), last)
+            at = records[-1].offset + 1
     return last
 
 
@@ -227,9 +242,10 @@ async def _span(log: KafkaLog, slice_: Slice) -> tuple[int, int]:
     times = []
     for (topic, p), first in slice_.firsts.items():
         end = slice_.ends[topic, p]
-        for offset in (first, end - 1) if end > first else ():
-            found = await log.read(topic, p, offset, 1)
-            times += [max(r.timestamp, floors.get(f"{topic}/{p}", 0)) for r in found]
+        found = await log.read(topic, p, first, 1) if end > first else []
+        if (last := await _last_in(log, (topic, p), first, end)) is not None:
+            found.append(last)
+        times += [max(r.timestamp, floors.get(f"{topic}/{p}", 0)) for r in found]
     return min(times, default=0), max(times, default=0)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.errors import InputFileError, UserError
 from streams.cli.main import exit_code
+from streams.incident.capture import _last_ms
 from streams.incident.files import (
     ALERTS_FILE,
     MANIFEST,
@@ -22,8 +23,10 @@ from streams.incident.files import (
     state_in,
     unpacked,
 )
-from streams.incident.slice import resumed_of
+from streams.incident.slice import INPUTS, resumed_of
+from streams.log.base import Item
 from tests.helpers.logs import T0
+from tests.helpers.memory_log import MemoryLog
 
 STAND = Stand(1, "7-ab", T0, "f", {"a/0": 5, "t/1": 9}, {"a/0": T0 - 5, "t/1": -1})
 
@@ -104,3 +107,12 @@ def test_the_reader_that_stands_first_says_where_reading_begins() -> None:
     assert resumed_of([STAND, other]) == {
         "a/0": ((5, 3), T0 - 9), "t/1": ((9,), -1), "t/0": ((4,), T0),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("marks", [0, 1, 40])
+async def test_the_last_time_of_a_log_is_found_before_marks_of_transactions(marks: int) -> None:
+    log = MemoryLog(dict.fromkeys(INPUTS, 1))
+    for n, topic in enumerate(INPUTS):
+        await log.append(topic, 0, [Item(None, b"", T0 + 10 * n + i) for i in range(3)])
+        log.pass_over(topic, 0, marks)
+    assert await _last_ms(log) == T0 + 22
