@@ -81,6 +81,10 @@ def test_webhooks_from_environment_are_json(monkeypatch: pytest.MonkeyPatch) -> 
             "[engine]\nlateness_ms = -3",
             "some.toml:2: engine.lateness_ms is -3; write a value from 0",
         ),
+        (
+            f"[engine]\ncandidate_logit_micro = {10**30}",
+            f"some.toml:2: engine.candidate_logit_micro is {10**30}; keep it in 63 bits",
+        ),
         ("[engine]\nfading_drawdown = 'x'", "engine.fading_drawdown is 'x'; write a number"),
         ("[kafka]\nbootstrap = ''", "kafka.bootstrap is ''; string should have at least 1"),
         ("x = = 3", "some.toml is no TOML: Invalid value (at line 1, column 5)"),
