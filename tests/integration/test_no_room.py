@@ -23,6 +23,7 @@ from streams.replay.api import replay
 from streams.settings_load import load_settings
 from streams.worker.checkpoint import CheckpointStore
 from tests.helpers.crowd import EAGER
+from tests.helpers.door import Door, alert, endpoint
 from tests.helpers.pump import in_order, open_log
 from tests.helpers.served import door, mention
 from tests.helpers.wire import random_records
@@ -194,3 +195,14 @@ def test_an_install_that_nobody_may_write_to_works(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout)["records"]["read"] == len(records)
     assert "set GOLDENDOG_CACHE_DIR" in in_one_sentence(done)
+
+
+async def test_alerts_that_the_outbox_has_no_room_for_are_told_as_such(tmp_path: Path) -> None:
+    async with Door(tmp_path, endpoint("http://127.0.0.1:9/hook")) as desk:
+        (pages,) = desk.outbox._db.execute("PRAGMA page_count").fetchone()
+        desk.outbox._db.execute(f"PRAGMA max_page_count = {pages}")
+        alerts = [alert(f"a{n}", desk.clock.ms) for n in range(50)]
+        with pytest.raises(StateError, match="sqlite cannot be written: database or disk is full"):
+            await desk.dispatcher.offer(alerts)
+        desk.outbox._db.execute(f"PRAGMA max_page_count = {2**31}")
+        assert await desk.dispatcher.offer(alerts) == 50

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import Final, ParamSpec, Protocol, Self, TypeVar
 
 import structlog
 
+from schemas.errors import StateError
 from schemas.records import Alert
 from streams.sinks.webhook.backoff import backoff_s
 from streams.sinks.webhook.budget import DAY_MS, bar
@@ -152,7 +154,8 @@ class Dispatcher:
     async def offer(self, alerts: Sequence[Alert]) -> int:
         """Keep alerts for every endpoint that wants their kind; durable when it returns.
 
-        Alerts offered before, by id, are passed over. Returns how many deliveries are new.
+        Alerts offered before, by id, are passed over. Returns how many deliveries are new. Raises
+        StateError where they cannot be kept, on a full disk, say.
         """
         now_ms = self._clock_ms()
         if now_ms >= self._next_prune_ms:
@@ -173,7 +176,11 @@ class Dispatcher:
                     )
         if not rows:
             return 0
-        new, stale = await self._on_disk(self._outbox.offer, rows, now_ms)
+        try:
+            new, stale = await self._on_disk(self._outbox.offer, rows, now_ms)
+        except sqlite3.Error as error:
+            what = f"the webhook outbox {self._outbox.path} cannot be written: {error}"
+            raise StateError(what) from error
         for endpoint in self._endpoints:
             self._settled(endpoint, "expired", stale.get(endpoint.name, 0))
             self._wake[endpoint.name].set()
