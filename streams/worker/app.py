@@ -163,11 +163,9 @@ class Worker:
             handler = crew.team.route(topic)
             apart = handler is crew.resolve or handler is crew.detect
             batch_agent(app, topic, self._guard(self._handle), apart=apart)
-        if crew.detect is not None:
-            app.task(self._ticking(crew.detect.tick))
-        if crew.resolve is not None:
-            resolve = crew.resolve
-            app.task(self._ticking(lambda: resolve.tick(crew.sieve)))
+        for ticked in (crew.detect, crew.resolve):
+            if ticked is not None:
+                app.task(self._ticking(partial(ticked.tick, crew.sieve)))
         app.task(self._looking)
         if crew.holder is not None:
             crew.holder.on_failure = self.fail

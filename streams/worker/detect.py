@@ -29,7 +29,7 @@ from streams.worker.known import alerts_since, still_open
 from streams.worker.making import MakeEngine, Making, all_names
 from streams.worker.pacing import Pacing
 from streams.worker.part import Part
-from streams.worker.poison import Nowhere, Sieve
+from streams.worker.poison import Nowhere, Sieve, is_records_fault
 from streams.worker.resolved_input import push_resolved
 from streams.worker.scanning import TickScanner
 from streams.worker.tally import Tally
@@ -150,7 +150,7 @@ class DetectHandler:
                     await self._save(p, part)
                 part.ours = False
 
-    async def tick(self) -> None:
+    async def tick(self, sieve: Sieve) -> None:
         """Close bars that waited for the control topic alone, and write checkpoints that are due.
 
         Called again and again, so that neither waits for further records.
@@ -162,12 +162,17 @@ class DetectHandler:
             async with part.lock:
                 if not part.ours or part.half_done is not None:
                     continue
-                with part.work():
-                    if held and (outputs := await self._making.steered(part.engine)):
-                        part.dirty = True
-                        await self._emit(TP(RESOLVED, p), part, outputs)
-                    if part.dirty and self._is_due(part):
-                        await self._save(p, part)
+                try:
+                    with part.work():
+                        if held and (outputs := await self._making.steered(part.engine)):
+                            part.dirty = True
+                            await self._emit(TP(RESOLVED, p), part, outputs)
+                        if part.dirty and self._is_due(part):
+                            await self._save(p, part)
+                except Exception as error:
+                    if not is_records_fault(error):
+                        raise
+                    await self._mend(p, part, part.positions, sieve)
 
     async def handle(self, tp: TP, records: Sequence[LogRecord]) -> None:
         """Push records of one partition, in order; the alerts they cause are durable on return."""
@@ -191,18 +196,20 @@ class DetectHandler:
         Everything since the checkpoint is read again, of every input: what fails when a bar closes
         may have come with an earlier batch, or another input.
         """
-        p = tp.partition
-        part = self._parts[p]
+        part = self._parts[tp.partition]
         async with part.lock:
-            part.half_done = None
-            with part.work():
-                ends = part.positions | {tp.topic: records[-1].offset + 1}
-                sound = await self._load(p, sound=closes)
-                part.engine, part.positions = sound.engine, sound.positions
-                part.known, part.told_ms = sound.known, sound.told_ms
-                for topic, end in ends.items():
-                    await self._again(TP(topic, p), part, end, sieve)
-                await self._save(p, part)
+            ends = part.positions | {tp.topic: records[-1].offset + 1}
+            await self._mend(tp.partition, part, ends, sieve)
+
+    async def _mend(self, p: int, part: Part, ends: dict[str, int], sieve: Sieve) -> None:
+        part.half_done = None
+        with part.work():
+            sound = await self._load(p, sound=closes)
+            part.engine, part.positions = sound.engine, sound.positions
+            part.known, part.told_ms = sound.known, sound.told_ms
+            for topic, end in ends.items():
+                await self._again(TP(topic, p), part, end, sieve)
+            await self._save(p, part)
 
     async def _again(self, tp: TP, part: Part, end: int, sieve: Sieve) -> None:
         trial = DetectTrial(self._log, tp, self._twin, self._take, part)

@@ -10,20 +10,28 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detectors.engine import Engine
+from detectors.resolve.lexicon import Lexicon
 from schemas.errors import StateError
 from schemas.records import Mention, Tick, TokenInfo
-from schemas.topics import ALERTS, MENTIONS
+from schemas.topics import ALERTS, CONTROL, MENTIONS
+from streams.control.decisions import CONTROL_INPUT, Decisions
+from streams.control.files import ControlFiles
+from streams.detection import Detection
+from streams.embedded import EMPTY_LEXICON
 from streams.log.base import Item, LogRecord
 from streams.log.sqlite import SqliteLog
 from streams.sources.feed import Feeder
 from streams.sources.ingest import Ingest
+from streams.worker.control import ControlReader
 from streams.worker.dead_letters import DeadLetters
 from streams.worker.detect import DetectHandler
 from streams.worker.handler import TP, Handler, Team
 from streams.worker.poison import Sieve, guarded
 from streams.worker.tally import Tally
-from tests.helpers.logs import alert_bytes
-from tests.helpers.poison import poisoned_engine
+from tests.helpers.logs import SETTINGS, alert_bytes
+from tests.helpers.models import crowd_model
+from tests.helpers.poison import letters_in, poisoned_engine
 from tests.helpers.pump import FINGERPRINT, Pump, alerts_in, in_order, make_team, open_log
 from tests.helpers.wire import one_engine, random_records
 from tests.unit.test_worker_handlers import fill
@@ -67,7 +75,7 @@ async def test_no_checkpoint_covers_an_alert_that_was_not_written(
         await pump.start()
         at_work = asyncio.create_task(pump.run())
         await log.asked.wait()
-        waiting = [asyncio.create_task(detect.tick())]
+        waiting = [asyncio.create_task(detect.tick(pump.sieve))]
         if behind == "input":
             waiting = [
                 asyncio.create_task(detect.handle(tp, records))
@@ -142,7 +150,65 @@ async def test_poison_costs_itself_alone_while_other_inputs_wait_behind_it(
             if tp.topic in detect.topics
         ]
         while not all(task.done() for task in tasks):
-            await detect.tick()
+            await detect.tick(sieve)
             await asyncio.sleep(0)
         await asyncio.gather(*tasks)
         assert in_order(await alerts_in(sqlite)) == expected
+
+
+class Poisoned(Detection):
+    """Its engines fail when a bar closes that holds a bad record."""
+
+    bad: frozenset[str]
+
+    def engine(self, inputs: Sequence[str]) -> Engine:
+        return poisoned_engine(inputs, set(self.bad), late=True)
+
+
+class Behind:
+    """A log whose control topic tells no more than its first record, at first."""
+
+    def __init__(self, log: SqliteLog) -> None:
+        self._log, self.tells = log, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def end_offset(self, topic: str, partition: int) -> int:
+        if topic == CONTROL and not self.tells:
+            return 1
+        return await self._log.end_offset(topic, partition)
+
+    async def read(
+        self, topic: str, partition: int, offset: int, limit: int = 1000
+    ) -> list[LogRecord]:
+        found = await self._log.read(topic, partition, offset, limit)
+        return found[: 1 - offset] if topic == CONTROL and not self.tells else found
+
+
+async def test_poison_in_a_bar_that_waited_for_the_control_topic_costs_itself_alone(
+    tmp_path: Path,
+) -> None:
+    records = random_records(3, n=700)
+    bad = {sorted(r.id for r in records if isinstance(r, Tick))[200]}
+    expected = alert_bytes(one_engine(records, fingerprint=FINGERPRINT, without=bad))
+    with open_log(tmp_path) as sqlite:
+        await Feeder(await Ingest.open(sqlite)).feed(records)
+        log: Any = Behind(sqlite)
+        lexicon = Lexicon.parse(EMPTY_LEXICON)
+        detection = Poisoned(SETTINGS, crowd_model(), lexicon)
+        object.__setattr__(detection, "bad", frozenset(bad))
+        control = ControlReader(log, Decisions(detection, ControlFiles(tmp_path)), patience_s=None)
+        (resolve, _), tally = make_team(log)[0].handlers, Tally()
+        dead = DeadLetters(log, tally)
+        detect = DetectHandler(log, detection.engine, dead=dead, tally=tally, control=control)
+        pump = Pump(log, Team([resolve, detect]), np.random.default_rng(3))
+        await pump.start()
+        await pump.run()
+        (engine,) = detect.engines.values()
+        assert engine.held_by() == CONTROL_INPUT
+        assert len(await alerts_in(sqlite)) < len(expected)
+        log.tells = True
+        await detect.tick(pump.sieve)
+        assert in_order(await alerts_in(sqlite)) == expected
+        assert [letter.code for letter in await letters_in(sqlite)] == ["poison"]

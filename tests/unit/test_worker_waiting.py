@@ -157,13 +157,13 @@ async def test_a_checkpoint_is_written_though_nothing_more_comes(tmp_path: Path)
         pump = Pump(log, team, np.random.default_rng(4))
         await pump.start()
         await pump.run()
-        await detect.tick()
+        await detect.tick(pump.sieve)
         assert tally.checkpoints == 0
         clock.now = 11.0
-        await detect.tick()
+        await detect.tick(pump.sieve)
         assert tally.checkpoints == 2
         clock.now = 30.0
-        await detect.tick()  # nothing has come since
+        await detect.tick(pump.sieve)  # nothing has come since
         assert tally.checkpoints == 2
 
 
