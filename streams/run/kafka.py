@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from detectors.engine import ScoreMode
 from detectors.model import Model
 from detectors.resolve.lexicon import Lexicon
+from schemas.errors import UserError
 from schemas.records import Alert
 from schemas.topics import SCORES
 from streams.detection import Detection
@@ -129,6 +130,12 @@ async def _crew_options(
     *,
     live: bool,
 ) -> CrewOptions:
+    if plan.heartbeats and not live:
+        raise UserError(
+            "--heartbeats, and topics whose records bring their own times: a heartbeat of now would close every "
+            "bar of theirs, and what is fed later would come too late",
+            "leave it out",
+        )
     beating = live if plan.heartbeats is None else plan.heartbeats
     return CrewOptions(
         control_files=plan.settings.control_folder(),
