@@ -28,6 +28,7 @@ from schemas.errors import UserError
 from streams.kafka.connection import Connection
 
 TIMEOUT_S: Final = 5.0
+MAX_PORT: Final = 65_535
 _CLOSED: Final = (KafkaConnectionError, ConnectionError)
 _WITHOUT_LOGIN: Final = ("PLAINTEXT", "SSL")
 
@@ -49,7 +50,7 @@ async def reach(where: Connection) -> None:
     why = ""
     for server in where.servers or [where.bootstrap]:
         host, _, port = server.rpartition(":")
-        if not host or not port.isdecimal():
+        if not host or not port.isdecimal() or int(port) > MAX_PORT:
             raise UserError(f"{server!r} is no broker's address", "write HOST:PORT")
         try:
             told = await _enter(where, host.strip("[]"), int(port))

@@ -14,7 +14,9 @@ from streams.kafka.reach import reach, refuse_unreachable
 from tests.helpers.ports import free_ports
 
 
-@pytest.mark.parametrize("address", ["", "localhost", ":9092", "localhost:kafka"])
+@pytest.mark.parametrize(
+    "address", ["", "localhost", ":9092", "localhost:kafka", "localhost:65536"]
+)
 async def test_an_address_needs_host_and_port(address: str) -> None:
     with pytest.raises(UserError, match="write HOST:PORT"):
         await reach(Connection(address))
