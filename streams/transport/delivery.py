@@ -259,10 +259,14 @@ class BatchConsumer(stock.Consumer):
             return
         if self._crashing():
             return
-        if self.transport.handover is not None:
-            await self.transport.handover(tps)
-        await self.maybe_wait_for_commit_to_finish()  # beside one, commit() waits and does nothing
-        await self.commit()
+        try:
+            if self.transport.handover is not None:
+                await self.transport.handover(tps)
+            await self.maybe_wait_for_commit_to_finish()  # beside one, commit() does nothing
+            await self.commit()
+        except Exception as exc:  # noqa: BLE001 a stop that raises would leave all the rest running
+            await self.fail(exc)
+            return
         self._settled = True
 
     def _crashing(self) -> bool:

@@ -208,6 +208,7 @@ async def _stop(app: faust.App) -> str | None:
     error = None if stopping.cancelled() else stopping.exception()
     if error is not None:  # a stop that fails must not hide why we stop
         log.warning("the app did not stop cleanly: %r", error)
+        why = why or f"it failed with {error!r}"
     return why
 
 

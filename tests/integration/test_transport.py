@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from schemas.errors import StateError
 from streams.log.base import Item
 from streams.transport.delivery import MAX_IN_FLIGHT
 from streams.transport.run import WorkerCrashError
@@ -266,3 +267,17 @@ async def test_a_stop_beside_a_commit_commits_what_was_done_meanwhile(
         await ending
     assert await rig.committed(topic) == {0: 20}
     rig.log.close()
+
+
+async def test_a_stop_that_could_not_hand_over_does_not_say_that_it_has(rig: Rig) -> None:
+    topic, seen = await rig.create(1), Seen()
+
+    async def handover(tps: set[TP]) -> None:
+        raise StateError("the broker did not confirm")
+
+    await fill(rig.log, topic, 1, 10)
+    async with running(rig, {topic: seen}, handover=handover) as run:
+        await eventually(lambda: seen.count() == 10)
+        with pytest.raises(WorkerCrashError, match="did not confirm"):
+            await run.end()
+    assert not [text for text in run.said if "drained" in text]
