@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from detectors.kernels.intake import REF_MASK
@@ -10,10 +10,6 @@ from detectors.kernels.intake import REF_MASK
 
 class Evidence:
     """Ids by reference: each record taken in gets the next one, whether its id is known or not.
-
-    Attributes
-    ----------
-    next_ref : what the next record gets; references begin anew after 2**31.
 
     Examples
     --------
@@ -28,24 +24,35 @@ class Evidence:
     """
 
     def __init__(self) -> None:
-        self.next_ref = 0
-        self._runs: deque[tuple[int, int, Sequence[str]]] = deque()  # first ref, last bar, ids
+        self._taken = 0
+        self._firsts: list[int] = []  # of each run how many records came before it, rising
+        self._runs: list[tuple[int, Sequence[str]]] = []  # last bar, ids
+
+    @property
+    def next_ref(self) -> int:
+        """What the next record gets; references begin anew after 2**31."""
+        return self._taken & REF_MASK
 
     def add(self, n: int, last_bar: int, ids: Sequence[str] | None) -> None:
         """Give references to n records, the last of whose bars is ``last_bar``."""
         if ids is not None:
-            self._runs.append((self.next_ref, last_bar, ids))
-        self.next_ref = (self.next_ref + n) & REF_MASK
+            self._firsts.append(self._taken)
+            self._runs.append((last_bar, ids))
+        self._taken += n
 
     def of(self, ref: int) -> str | None:
         """The id of a record; None where it is empty, not known, or forgotten."""
-        for first, _, ids in self._runs:
-            at = (ref - first) & REF_MASK
-            if at < len(ids):
-                return str(ids[at]) or None
-        return None
+        record = self._taken - 1 - ((self._taken - 1 - ref) & REF_MASK)
+        # As many runs may wait as there were pushes since a bar closed: none is looked through.
+        k = bisect_right(self._firsts, record) - 1
+        if k < 0:
+            return None
+        at, ids = record - self._firsts[k], self._runs[k][1]
+        return (str(ids[at]) or None) if at < len(ids) else None
 
     def forget(self, end_bar: int) -> None:
         """Forget runs whose records are all of bars before ``end_bar``, the oldest first."""
-        while self._runs and self._runs[0][1] < end_bar:
-            self._runs.popleft()
+        old = 0
+        while old < len(self._runs) and self._runs[old][0] < end_bar:
+            old += 1
+        del self._runs[:old], self._firsts[:old]
