@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -89,22 +90,36 @@ def merged(sources: Sequence[Source]) -> Iterator[list[Chunk]]:
     """All records in log order, as chunks side by side that end at one log time.
 
     A source is opened when its first record is due. Memory is bounded by the chunks of the sources
-    that overlap at any time, which are made smaller the more there are.
+    that overlap at any time, which are made smaller the more there are. Each step is made of as many
+    of them as ``CHUNK_ROWS`` records take: one chunk's end at a time would cut all the others there.
     """
     size = max(500, min(CHUNK_ROWS, OPEN_RECORDS // max(1, overlap(sources))))
     waiting = sorted(sources, key=lambda source: source.first_ms, reverse=True)
-    active: list[_Head] = []
-    while waiting or active:
-        if not active:
-            _open(waiting.pop(), size, active)
-            continue
-        until = min(int(head.chunk.times[-1]) for head in active)
-        if waiting and waiting[-1].first_ms <= until:
-            _open(waiting.pop(), size, active)
-            continue
-        pieces = [piece for head in active if (piece := head.take(until)) is not None]
-        active = [head for head in active if head.more()]
-        yield pieces
+    heads: list[_Head] = []  # a heap: the one whose chunk ends first comes first
+    opened = 0
+    while waiting or heads:
+        pieces: list[_Piece] = []
+        ended: list[_Head] = []
+        rows = until = 0
+        while rows < CHUNK_ROWS and (waiting or heads):
+            if not heads or (waiting and waiting[-1].first_ms <= heads[0].end_ms):
+                opened += 1
+                if (head := _open(waiting.pop(), size, opened)) is not None:
+                    heappush(heads, head)
+                continue
+            until, ended = heads[0].end_ms, []
+            while heads and heads[0].end_ms == until:
+                ended.append(heappop(heads))
+            for head in ended:
+                rows += head.take(until, pieces)
+                if head.more(until):
+                    heappush(heads, head)
+        for head in set(heads).difference(ended):
+            head.take(until, pieces)
+        if pieces:
+            yield [
+                piece.chunk for piece in sorted(pieces, key=lambda each: (each.turn, each.number))
+            ]
 
 
 def overlap(sources: Sequence[Source]) -> int:
@@ -126,34 +141,65 @@ def overlap(sources: Sequence[Source]) -> int:
     return most
 
 
-@dataclass
-class _Head:
-    """An open source, and the chunk it stands in."""
+class _Piece(NamedTuple):
+    """Rows of an open source, and where they stand among others of their log time."""
 
+    turn: int
+    number: int
+    chunk: Chunk
+
+
+@dataclass(eq=False)
+class _Head:
+    """An open source, its number, and the chunk it stands in.
+
+    A chunk may begin at the log time ``same_ms`` that the one before ended at. Other sources' records
+    of that time come first; ``turn`` is how many chunks have ended at it.
+    """
+
+    number: int
     chunk: Chunk
     rest: Iterator[Chunk]
     at: int = 0
+    same_ms: int = -1
+    turn: int = 0
 
-    def take(self, until_ms: int) -> Chunk | None:
+    @property
+    def end_ms(self) -> int:
+        return int(self.chunk.times[-1])
+
+    def __lt__(self, other: _Head) -> bool:
+        return (self.end_ms, self.number) < (other.end_ms, other.number)
+
+    def take(self, until_ms: int, pieces: list[_Piece]) -> int:
+        """Add the rows up to a log time; how many they are."""
+        start = self.at
+        if self.turn and start == 0:
+            self._cut(self.same_ms, self.turn, pieces)
+        self._cut(until_ms, 0, pieces)
+        return self.at - start
+
+    def _cut(self, until_ms: int, turn: int, pieces: list[_Piece]) -> None:
         stop = int(np.searchsorted(self.chunk.times, until_ms, side="right"))
-        start, self.at = self.at, max(stop, self.at)
-        return self.chunk.part(start, stop) if stop > start else None
+        if stop > self.at:
+            pieces.append(_Piece(turn, self.number, self.chunk.part(self.at, stop)))
+            self.at = stop
 
-    def more(self) -> bool:
-        if self.at < len(self.chunk.times):
-            return True
+    def more(self, until_ms: int) -> bool:
+        """Go on with the next chunk, if there is one."""
         chunk = next(self.rest, None)
         if chunk is None:
             return False
-        self.chunk, self.at = chunk, 0
+        again = int(chunk.times[0]) == until_ms
+        self.turn = (self.turn + 1 if self.same_ms == until_ms else 1) if again else 0
+        self.chunk, self.at, self.same_ms = chunk, 0, until_ms
         return True
 
 
-def _open(source: Source, size: int, active: list[_Head]) -> None:
+def _open(source: Source, size: int, number: int) -> _Head | None:
     chunks = source.chunks(size)
     first = next(chunks, None)
-    if first is not None:
-        active.append(_Head(first, chunks))
+    return None if first is None else _Head(number, first, chunks)
 
 
 def _ndjson_source(file: RecordFile) -> Callable[[int], Iterator[Chunk]]:
