@@ -60,13 +60,16 @@ def strings(column: pa.Array) -> Strings:
 def numbers(table: TextTable, column: pa.Array, rows: I8) -> I8:
     """Numbers of a column's texts at ``rows``, which rise, int64; of what is null anything.
 
-    Of a dictionary column, each text is looked up once.
+    Of a dictionary column, each text is looked up once. A dictionary may hold more texts than there
+    are rows, all that the file had so far: then those of the rows alone.
     """
     if not pa.types.is_dictionary(column.type):
         return _at(table.numbers(strings(column), rows), rows)
-    texts = strings(column.dictionary)
-    found = table.numbers(texts, np.arange(len(texts)))
-    return found[_codes(column, rows)] if len(found) else np.zeros(len(rows), np.int64)
+    texts, codes = strings(column.dictionary), _codes(column, rows)
+    if not len(texts):
+        return np.zeros(len(rows), np.int64)
+    used = np.unique(codes) if len(texts) > len(rows) else np.arange(len(texts))
+    return table.numbers(texts, used.astype(np.int64))[codes]
 
 
 def _codes(column: pa.Array, rows: I8) -> NDArray[np.int32]:

@@ -74,7 +74,7 @@ def sound_mentions(batch: pa.RecordBatch, rows: I8) -> B1:
         counts = pc.list_value_length(batch["tokens"]).fill_null(0)
         ok &= counts.to_numpy(zero_copy_only=False)[rows] <= MAX_TOKENS_PER_MENTION
         flat = pc.list_flatten(batch["tokens"])
-        wrong = [t for t in flat.unique().to_pylist() if t is None or not is_token(t)]
+        wrong = {t for t in flat.unique().to_pylist() if t is None or not is_token(t)}
         if wrong:
             lists = batch["tokens"].to_pylist()
             ok &= np.array([not any(t in wrong for t in each or ()) for each in lists])[rows]

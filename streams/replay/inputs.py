@@ -80,10 +80,11 @@ def _open_files(
     paths: Sequence[Path | str], spill: Path, on_records: OnRecords | None
 ) -> Iterator[Inputs]:
     scans: list[Scan] = []
+    before = 0
     for file in find_files(paths):
-        before = sum(each.records for each in scans)
         tell = None if on_records is None else (lambda n, b=before: on_records(b + n))
         scans.append(scan(file, tell))
+        before += scans[-1].records
     sources = [
         source
         for i, found in enumerate(scans)
