@@ -65,17 +65,17 @@ class Slots:
         """Slots of the tokens that ``rows`` index, new ones where needed; shape (len(tokens),).
 
         Tokens that no row names may have -1 and get no slot. For the same list object, if it only
-        grew, what is known is reused.
+        grew, what is known is reused; a batch's own short list in between does not change that.
         """
-        if self._last is not tokens or len(self._known) > len(tokens):
-            self._last, self._known = tokens, np.empty(0, np.int32)
-        begun = len(self._known)
+        before, known = self._known, np.empty(0, np.int32)
+        if self._last is tokens and len(before) <= len(tokens):
+            known = before
+        begun = len(known)
         if begun < len(tokens):
             new = map(self._slot.get, tokens[begun:], repeat(-1))
-            self._known = np.concatenate(
-                [self._known, np.fromiter(new, np.int32, len(tokens) - begun)]
-            )
-        known = self._known
+            known = np.concatenate([known, np.fromiter(new, np.int32, len(tokens) - begun)])
+        if self._last is tokens or len(tokens) > min(len(rows), len(before)):
+            self._last, self._known = tokens, known
         missing = rows[known[rows] < 0]
         for row in np.unique(missing).tolist() if len(missing) else ():
             slot = self._slot.get(tokens[row])
