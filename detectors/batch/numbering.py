@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 KEPT: Final = 200_000
-"""Tokens numbered at once: when more were seen, numbering begins anew at the next batch."""
+"""Tokens numbered at once, besides those of the lexicon: when more were seen, numbering begins anew
+at the next batch."""
 
 
 class Numbering:
@@ -38,7 +39,9 @@ class Numbering:
         """Numbers of tokens, int64[N]."""
         return np.array([self.number(name) for name in names], np.int64)
 
-    @property
-    def full(self) -> bool:
-        """Whether it is time to begin anew, so that memory does not grow with the tokens ever seen."""
-        return len(self.names) > KEPT
+    def is_full(self, needed: int = 0) -> bool:
+        """Whether it is time to begin anew, so that memory does not grow with the tokens ever seen.
+
+        ``needed`` are tokens that would be numbered again at once.
+        """
+        return len(self.names) > KEPT + needed

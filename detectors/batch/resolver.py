@@ -70,7 +70,7 @@ class BatchResolver:
 
     def begin(self) -> None:
         """Begin a batch: numbers of earlier ones may no longer hold."""
-        if self.numbering.full:
+        if self.numbering.is_full(sum(len(numbers) - 1 for numbers in self._numbers.values())):
             self.numbering = Numbering()
             self.token_numbers = TextTable(self._number_of)
             self._numbers = {}

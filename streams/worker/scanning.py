@@ -120,7 +120,7 @@ class TickScanner:
         times, falls = clamp(slab.timestamps, floor_ms)
         start_ms = int(slab.timestamps[0]) if floor_ms < 0 else None
         fields = fields_of(slab.values, TICK)
-        if self._numbering.full:
+        if self._numbering.is_full():
             self._begin()
         tokens = self._numbers.numbers(fields.texts(scan.TOKEN), np.flatnonzero(fields.plain))
         good = fields.plain & (tokens >= 0)
