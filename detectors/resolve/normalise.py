@@ -66,6 +66,15 @@ _FOLDS: Final[dict[int, str]] = {
     **dict.fromkeys(_HARAKAT, ""),
 }
 _FOLDED: Final = re.compile(_class_of(_FOLDS) + "+")
+MARKS_RUN: Final = 128
+"""Marks in a row from which on they are put in canonical order here: ``unicodedata`` sorts them by insertion,
+and 20,000 on one letter, as a record may hold, took it half a second."""
+_MARKS: Final = re.compile(rf"[^\0]{{{MARKS_RUN},}}".encode())
+"""Such a run in the combining classes of a text."""
+_APART: Final = {
+    char: unicodedata.normalize("NFKD", char) for char in "\u0f73\u0f75\u0f81\uff9e\uff9f"
+}
+"""Characters that are no marks by their class, and nothing but marks when taken apart."""
 LINK: Final = re.compile(r"[a-z][a-z0-9+.-]{1,15}://[!-~]*")
 """A link in a matching copy."""
 
@@ -101,13 +110,13 @@ def fold(seen: str) -> str:
     """The matching copy of a text that is ``visible`` already."""
     if seen.isascii():
         return _spaced(seen.lower())
-    seen = unicodedata.normalize("NFKC", seen)
+    seen = _nfkc(seen)
     while True:
         copy = _spaced(_folds(seen))
         if unicodedata.is_normalized("NFKC", copy):
             return copy
         # A mark gone or a letter changed lets its neighbours compose: fold what became of them too.
-        copy = unicodedata.normalize("NFKC", copy)
+        copy = _nfkc(copy)
         if copy == seen:
             return copy
         seen = copy
@@ -116,6 +125,28 @@ def fold(seen: str) -> str:
 def fold_once(seen: str) -> str:
     """One round of ``fold`` with white space as it is: all that most texts need."""
     return _folds(unicodedata.normalize("NFKC", seen))
+
+
+def _nfkc(text: str) -> str:
+    """The text in NFKC, in time that grows with its length alone."""
+    some = text[:: MARKS_RUN // 2]
+    if len(some) > 1 and (
+        any(map(unicodedata.combining, some)) or not _APART.keys().isdisjoint(some)
+    ):
+        text = _in_order(text)
+    return unicodedata.normalize("NFKC", text)
+
+
+def _in_order(text: str) -> str:
+    """The same to NFKC, with long runs of marks taken apart and in the order of their classes."""
+    for char, marks in _APART.items():
+        text = text.replace(char, marks)
+    parts, at = [], 0
+    for run in _MARKS.finditer(bytes(map(unicodedata.combining, text))):
+        marks = "".join(unicodedata.normalize("NFKD", c) for c in text[run.start() : run.end()])
+        parts += [text[at : run.start()], *sorted(marks, key=unicodedata.combining)]
+        at = run.end()
+    return "".join([*parts, text[at:]])
 
 
 def _folds(text: str) -> str:
