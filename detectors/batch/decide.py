@@ -25,11 +25,45 @@ from detectors.batch.unicode import COLON, DOLLAR, SLASH
 from detectors.batch.words import ANY, RANKS
 from detectors.jit import Int64, int64, jit
 from detectors.resolve.context import NEAR_CHARS
+from detectors.resolve.terms import MAX_TERM_CHARS
 from schemas.records import MAX_TOKENS_PER_MENTION
 
 NOT_SOUGHT: Final = -2
 """What a count says before anybody asked."""
 NOBODY: Final = -1
+
+
+@jit
+def _from(near: NDArray[Any], n_near: Int64, place: Int64) -> Int64:
+    """The first of some context words, which come by where they begin, that begins there or later."""
+    low, high = int64(0), n_near
+    while low < high:
+        middle = (low + high) >> 1
+        if near[middle, 0] < place:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@jit
+def _is_near(near: NDArray[Any], k: Int64, start: Int64, end: Int64) -> bool:
+    """Whether a context word is near ``[start, end)`` and no part of it; every one is if ANYWHERE."""
+    low, high = near[k, 0], near[k, 1]
+    if end == ANYWHERE or start - NEAR_CHARS <= high <= start:
+        return True
+    return bool(end <= low <= end + NEAR_CHARS)
+
+
+@jit
+def _names_some(
+    start: Int64, end: Int64, owners: NDArray[Any], near: NDArray[Any], first: Int64, last: Int64
+) -> bool:
+    """Whether some context word near ``[start, end)`` is a token's own: most are anybody's."""
+    for k in range(first, last):
+        if owners[owners[near[k, 2] + 1] - 1] != ANY and _is_near(near, k, start, end):
+            return True
+    return False
 
 
 @jit
@@ -39,14 +73,13 @@ def _speaks(
     end: Int64,
     owners: NDArray[Any],
     near: NDArray[Any],
-    n_near: Int64,
+    first: Int64,
+    last: Int64,
 ) -> bool:
-    """Whether a context word near ``[start, end)`` speaks for a token; in all the text if ANYWHERE."""
-    for k in range(n_near):
-        low, high = int(near[k, 0]), int(near[k, 1])
-        if end != ANYWHERE and not start - NEAR_CHARS <= high <= start:
-            if not end <= low <= end + NEAR_CHARS:
-                continue
+    """Whether one of the context words ``near[first:last]`` that is near speaks for a token."""
+    for k in range(first, last):
+        if not _is_near(near, k, start, end):
+            continue
         of = int(near[k, 2])
         low, stop = int(owners[of]), int(owners[of + 1])
         high = stop
@@ -69,7 +102,8 @@ def _strongest(
     sharers: NDArray[Any],
     owners: NDArray[Any],
     near: NDArray[Any],
-    n_near: Int64,
+    first: Int64,
+    last: Int64,
 ) -> Int64:
     """The one token of sharers that stands out by liquidity class, else by context, or NOBODY."""
     top = int64(-1)
@@ -85,9 +119,11 @@ def _strongest(
     if leaders == 1:
         return leader
     leaders, leader = 0, int64(NOBODY)
+    if not _names_some(start, end, owners, near, first, last):
+        return leader
     for k in range(low, high):
         token = int(sharers[k] // RANKS)
-        if sharers[k] % RANKS == top and _speaks(token, start, end, owners, near, n_near):
+        if sharers[k] % RANKS == top and _speaks(token, start, end, owners, near, first, last):
             leaders += 1
             leader = token
     return leader if leaders == 1 else NOBODY
@@ -142,14 +178,19 @@ def _decide(
                     n_near = seek(copy, n, begins, n_begins, context, all_of_them, near, none)
                 if n_near == FULL:
                     return FULL
+                first, last = int64(0), n_near
+                if end != ANYWHERE:
+                    first = _from(near, n_near, start - NEAR_CHARS - MAX_TERM_CHARS)
+                    last = _from(near, n_near, end + NEAR_CHARS + 1)
                 if unsure:
-                    meant = _speaks(anyone, start, end, owners, near, n_near)
-                    for k in range(low, high):
-                        each = int(sharers[k] // RANKS)
-                        meant = meant or _speaks(each, start, end, owners, near, n_near)
+                    meant = _speaks(anyone, start, end, owners, near, first, last)
+                    if not meant and _names_some(start, end, owners, near, first, last):
+                        for k in range(low, high):
+                            each = int(sharers[k] // RANKS)
+                            meant = meant or _speaks(each, start, end, owners, near, first, last)
                     if not meant:
                         continue
-                token = _strongest(of, start, end, sharers, owners, near, n_near)
+                token = _strongest(of, start, end, sharers, owners, near, first, last)
         new = token != NOBODY
         for k in range(n_found):
             new = new and found[k] != token

@@ -6,7 +6,7 @@ import re
 
 from detectors.resolve.addresses import find_addresses, may_be_token
 from detectors.resolve.cashtags import find_cashtags
-from detectors.resolve.context import ANYONE, Context
+from detectors.resolve.context import ANYONE, Context, Owners
 from detectors.resolve.index import Index, Sharers
 from detectors.resolve.lexicon import Lexicon
 from detectors.resolve.normalise import LINK, fold, visible
@@ -91,20 +91,28 @@ def _tokens_of(text: str, index: Index) -> set[str]:
         return tokens
     words = LINK.sub(_blank, copy) if "://" in copy else copy
     addressed = frozenset(tokens)
+    # Thousands of coins share a symbol, and a post says it a thousand times: each is decided once.
+    told: dict[tuple[int, Owners], Sharers] = {}
     for start, end, sharers in _cashtags(words, index):
         if len(sharers) == 1:
             tokens.add(sharers[0])
-        elif addressed.isdisjoint(sharers):
-            tokens.update(index.strongest(sharers, context.near(start, end)))
+        elif not addressed or addressed.isdisjoint(sharers):
+            near = context.near(start, end)
+            if (id(sharers), near) not in told:
+                told[id(sharers), near] = index.strongest(sharers, near)
+            tokens.update(told[id(sharers), near])
+    told = {}
     for start, end, sharers in longest(index.aliases.find(words)):
-        if not tokens.isdisjoint(sharers):
+        if tokens and not tokens.isdisjoint(sharers):
             continue
         if not index.is_ambiguous(sharers):
             tokens.update(sharers)
             continue
         near = context.near(start, end)
-        if not near.isdisjoint((ANYONE, *sharers)):
-            tokens.update(index.strongest(sharers, near))
+        if (id(sharers), near) not in told:
+            meant = ANYONE in near or not near.isdisjoint(sharers)
+            told[id(sharers), near] = index.strongest(sharers, near) if meant else ()
+        tokens.update(told[id(sharers), near])
     return tokens
 
 

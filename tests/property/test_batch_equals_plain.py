@@ -210,3 +210,44 @@ def test_uncompiled_kernels_give_the_same() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == digest()
+
+
+SHARED = [
+    {
+        "token": f"eip155:1/erc20:0x{i:040x}",
+        "symbol": ("ONE", "TWO")[i % 2],
+        "aliases": [("one", "two")[i % 2]],
+        "context": [f"own{i % 5}"],
+        "liquidity_class": "low" if i < 9 else "unknown",
+    }
+    for i in range(12)
+]
+SHARED_LEXICON = Lexicon.parse(
+    json.dumps({"versions": [{"version": 1, "effective_log_ms": 0, "tokens": SHARED}]})
+)
+SHARED_BATCH, SHARED_PLAIN = BatchResolver(SHARED_LEXICON), Resolver(SHARED_LEXICON)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "one",
+                "two",
+                "$one",
+                "$two",
+                "coin",
+                *(f"own{i}" for i in range(5)),
+                "x" * 20,
+                "y" * 50,
+            ]
+        ),
+        max_size=60,
+    ),
+    st.sampled_from([" ", "  ", ", "]),
+)
+@settings(max_examples=600, deadline=None)
+def test_words_that_many_tokens_share_beside_others_near_and_far(
+    words: list[str], between: str
+) -> None:
+    check([between.join(words)], [0], SHARED_BATCH, SHARED_PLAIN)
