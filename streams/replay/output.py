@@ -32,6 +32,8 @@ from streams.worker.alerts import encode_alert
 from streams.worker.dead_letters import Reject, letter
 
 ROW_GROUP: Final = 65_536
+_TOGETHER: Final = 256
+"""Batches that are joined at once: one of a single alert takes 36 kB, whose row takes one."""
 
 
 @dataclass(frozen=True)
@@ -161,11 +163,14 @@ class _Table:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
         self._held: list[pa.RecordBatch] = []
+        self._few: list[pa.RecordBatch] = []  # the last ones, not joined yet
         self._rows = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
-        self._held.append(batch)
+        self._few.append(batch)
         self._rows += batch.num_rows
+        if len(self._few) >= _TOGETHER:
+            self._join()
         if self._rows >= ROW_GROUP:
             self._flush()
 
@@ -173,7 +178,12 @@ class _Table:
         self._flush()
         self._writer.close()
 
+    def _join(self) -> None:
+        self._held += pa.Table.from_batches(self._few).combine_chunks().to_batches()
+        self._few = []
+
     def _flush(self) -> None:
         if self._rows:
+            self._join()
             self._writer.write_table(pa.Table.from_batches(self._held).combine_chunks())
-        self._held, self._rows = [], 0
+        self._held, self._few, self._rows = [], [], 0
