@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from asyncio import to_thread
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from streams.log.sqlite import SqliteLog
 from streams.sources.ingest import Ingest
 
 BATCH: Final = 2_000
+_NAME_CHARS: Final = 1_000
 FEEDS: Final = "feeds.v1"
 """Topic of embedded logs: how far each feed was read, by its name."""
 Fed = Record | BadRecord
@@ -78,6 +80,7 @@ class Feeder:
         """
         source = iter(records)
         passed = 0 if name is None else await self._pass_over(source, name)
+        name = None if name is None else short(name)
         done, rejected = passed, 0
         while batch := await to_thread(_take, source):
             done += len(batch)
@@ -97,17 +100,29 @@ class Feeder:
         return FeedReport(done - passed - rejected, rejected, passed)
 
     async def _pass_over(self, source: Iterator[Fed], name: str) -> int:
-        note = (await notes_of(self._ingest.log)).get(name)
+        notes = await notes_of(self._ingest.log)
+        note = notes.get(short(name), notes.get(name))  # whole names were written once
         if note is None:
             return 0
         last = await to_thread(_skip, source, note.records)
         if last is None or _id_of(last) != note.last:
             raise InputFileError(
-                f"{name} is not what was fed into this data folder before: "
+                f"{short(name)} is not what was fed into this data folder before: "
                 f"record {note.records:,} was {note.last!r}",
                 "start a new data folder, or feed it under another name",
             )
         return note.records
+
+
+def short(name: str) -> str:
+    """The name of a feed as it is kept, with each batch: that of thousands of files is cut.
+
+    >>> short("a.ndjson"), len(short("b" * 100_000))
+    ('a.ndjson', 568)
+    """
+    if len(name) <= _NAME_CHARS:
+        return name
+    return f"{name[:500]}... {hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()}"
 
 
 def _take(source: Iterator[Fed]) -> list[Fed]:
