@@ -76,6 +76,7 @@ class Decisions:
         self._apply: dict[int, Apply] = {}
         self._heard: set[str] = set()
         self._dated: list[tuple[int, Detection]] = []
+        self._changes: list[Change] | None = None
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -106,20 +107,23 @@ class Decisions:
         for each in self._steps:
             detection = self._apply[each.number](detection, each.from_ms)
             self._dated.append((_first_bar(each.from_ms), detection))
+        self._changes = None
         self.version += 1
 
     def changes(self) -> list[Change]:
-        """All changes as engines take them, those in force included."""
-        return [
-            Change(
-                bar,
-                detection.settings,
-                detection.model,
-                detection.fingerprint,
-                detection.lexicon.symbols(),
-            )
-            for bar, detection in self._dated
-        ]
+        """All changes as engines take them, those in force included; made once, asked for often."""
+        if self._changes is None:
+            self._changes = [
+                Change(
+                    bar,
+                    detection.settings,
+                    detection.model,
+                    detection.fingerprint,
+                    detection.lexicon.symbols(),
+                )
+                for bar, detection in self._dated
+            ]
+        return self._changes
 
     def at(self, closed_ms: int) -> Detection:
         """What is in force where bars are closed up to ``closed_ms``: for the next bar."""

@@ -174,3 +174,18 @@ def test_the_command_prints_a_record_and_keeps_the_file(
     ):
         assert exit_code(["control", "set", *args, "--print"]) == 2
         assert problem in capsys.readouterr().err
+
+
+def test_changes_are_made_once_and_asked_for_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each engine asks whenever the control topic moves, and each lexicon lists all its symbols."""
+    asked: list[Lexicon] = []
+    symbols = Lexicon.symbols
+    monkeypatch.setattr(Lexicon, "symbols", lambda self: asked.append(self) or symbols(self))
+    found = decisions()
+    for n in range(3):
+        found.hear(control(n, T, "engine.candidate_bars", f"{n + 3}"), T + n)
+    for _ in range(5):
+        assert [change.settings.candidate_bars for change in found.changes()] == [3, 4, 5]
+    assert len(asked) == 3
+    found.hear(control(9, T, "engine.candidate_bars", "9"), T + 9)
+    assert [change.settings.candidate_bars for change in found.changes()] == [3, 4, 5, 9]
