@@ -48,8 +48,8 @@ class Resolver:
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
-        self._indexes = [Index(version.tokens) for version in lexicon.versions]
-        self._before_any = Index(())
+        self._indexes: dict[int, Index] = {}
+        self.index(len(lexicon.versions) - 1)  # while nobody waits yet
 
     def resolve(self, mention: Mention, ts_log_ms: int) -> tuple[str, ...]:
         """Canonical ids of the tokens named, sorted, each once; empty where there are none.
@@ -68,8 +68,14 @@ class Resolver:
         return tuple(sorted(tokens)) if len(tokens) <= MAX_TOKENS_PER_MENTION else ()
 
     def index(self, version: int) -> Index:
-        """What words stand for in a version of the lexicon; -1 is before the first."""
-        return self._indexes[version] if version >= 0 else self._before_any
+        """What words stand for in a version of the lexicon; -1 is before the first.
+
+        Made when it is first asked for: a lexicon that was changed often has many that nobody needs.
+        """
+        if version not in self._indexes:
+            tokens = self._lexicon.versions[version].tokens if version >= 0 else ()
+            self._indexes[version] = Index(tokens)
+        return self._indexes[version]
 
 
 def _valid(tokens: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from detectors.resolve.index import Index
-from detectors.resolve.lexicon import Lexicon
+from detectors.resolve.lexicon import Lexicon, LexiconToken
 from detectors.resolve.resolver import Resolver
 from schemas.records import Mention
 from schemas.tokens import SOLANA_MAINNET
@@ -251,3 +251,25 @@ def test_a_word_that_many_tokens_share_is_decided_once_however_often_it_is_said(
     seventh = entries[7]["token"]
     assert chosen.named("$pepe " * many + "x" * 60 + " pepe ctx7 " * many, 0) == (seventh,)
     assert len(decided) < 10
+
+
+def test_versions_that_nobody_asks_for_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each change of lexicon makes a resolver of all versions so far: 200 changes took minutes."""
+    made: list[int] = []
+    begin = Index.__init__
+
+    def counted(self: Index, tokens: tuple[LexiconToken, ...]) -> None:
+        made.append(len(tokens))
+        begin(self, tokens)
+
+    monkeypatch.setattr(Index, "__init__", counted)
+    versions = [
+        {"version": k, "effective_log_ms": 10 * k, "tokens": [MOMO_ENTRY, OTHER_ENTRY][: k % 2 + 1]}
+        for k in range(1, 41)
+    ]
+    chosen = Resolver(Lexicon.parse(json.dumps({"versions": versions})))
+    assert len(made) == 1
+    for _ in range(3):
+        assert chosen.named("$WIF", 55) == (OTHER,) and chosen.named("$WIF", 45) == ()
+        assert chosen.named("$MOMO", 9) == ()
+    assert len(made) == 4
