@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
@@ -22,6 +23,8 @@ RUN_RECORDS: Final = 200_000
 RUN_BYTES: Final = 64 << 20
 OPEN_RECORDS: Final = 200_000
 """Records held at once over all files that overlap in time."""
+OTHER_FILES: Final = 256
+"""Files that a process has open besides those it reads."""
 _SPILL_ROWS: Final = 1_024
 _LINE_SCHEMA: Final = pa.schema(
     [("_ms", pa.int64()), ("_number", pa.int64()), ("_size", pa.int64()), ("_raw", pa.binary())]
@@ -93,7 +96,9 @@ def merged(sources: Sequence[Source]) -> Iterator[list[Chunk]]:
     that overlap at any time, which are made smaller the more there are. Each step is made of as many
     of them as ``CHUNK_ROWS`` records take: one chunk's end at a time would cut all the others there.
     """
-    size = max(500, min(CHUNK_ROWS, OPEN_RECORDS // max(1, overlap(sources))))
+    most = overlap(sources)
+    _allow_open(most)
+    size = max(500, min(CHUNK_ROWS, OPEN_RECORDS // max(1, most)))
     waiting = sorted(sources, key=lambda source: source.first_ms, reverse=True)
     heads: list[_Head] = []  # a heap: the one whose chunk ends first comes first
     opened = 0
@@ -139,6 +144,16 @@ def overlap(sources: Sequence[Source]) -> int:
         now -= step
         most = max(most, now)
     return most
+
+
+def _allow_open(files: int) -> None:
+    """Let this process hold so many files open, as far as the system lets it: many start with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = files + OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Piece(NamedTuple):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.files import order
+from streams.files.kinds import find_files
 from streams.files.order import Source, merged
 from streams.files.rows import I8, Chunk, Decoded
 
@@ -107,3 +110,31 @@ def test_files_that_overlap_are_not_cut_at_every_end_of_a_chunk(n: int) -> None:
     steps = [len(pieces) for pieces in merged(sources)]
     assert sum(steps) <= 3 * n * chunks
     assert len(steps) <= n * chunks * size // order.CHUNK_ROWS + 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files by /proc")
+def test_more_files_than_a_process_may_have_open_by_default_are_read(tmp_path: Path) -> None:
+    """A file for each of 1,100 coins was refused: too many open files."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = {int(fd.name) for fd in Path("/proc/self/fd").iterdir()}
+    few = [number for number in range(2_000) if number not in taken][20]
+    lines = [
+        b'{"type":"heartbeat","id":"h","ts_event_ms":%d}\n' % (1_736_812_800_000 + k)
+        for k in range(600)
+    ]
+    files = 60
+    for i in range(files):
+        (tmp_path / f"{i}.ndjson").write_bytes(b"".join(lines))
+    sources = [
+        source
+        for file in find_files([tmp_path])
+        for source in order.sources_of(order.scan(file), tmp_path / "spill")
+    ]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (few, before[1]))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(order, "OPEN_RECORDS", 1)
+            read = sum(len(piece.times) for pieces in merged(sources) for piece in pieces)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert read == files * len(lines)
