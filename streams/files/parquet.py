@@ -17,13 +17,16 @@ from streams.files.rows import I8
 from streams.files.schema import check_schema
 
 CHUNK_ROWS: Final = 20_000
+_GROUP_ROWS: Final = 1_000
+"""Rows a group, on the average, below which columns are read without dictionaries: each group has its
+own, which would make a chunk of each."""
 _ORDER: Final = ("ts_event_ms", "ts_log_ms")
 
 
 def read_parquet(
     file: RecordFile, chunk_rows: int = CHUNK_ROWS, *, repeated: Sequence[str] = REPEATED
 ) -> Iterator[ParquetChunk]:
-    """Chunks of a file's rows, in the file's order, columns of ``repeated`` texts as dictionaries.
+    """Chunks of a file's rows, in the file's order, columns of ``repeated`` texts as dictionaries where it pays.
 
     Raises InputFileError on a missing or mistyped column, and where the file is damaged.
     """
@@ -33,8 +36,11 @@ def read_parquet(
     with _opened(file) as parquet:
         schema = parquet.schema_arrow
         columns = check_schema(schema, str(file.path))
+        small = parquet.metadata.num_rows < _GROUP_ROWS * parquet.metadata.num_row_groups
     coded = [
-        name for name in repeated if name in columns and schema.field(name).type == pa.string()
+        name
+        for name in repeated
+        if not small and name in columns and schema.field(name).type == pa.string()
     ]
     with _opened(file, coded) as parquet:
         for batch in parquet.iter_batches(chunk_rows, columns=columns, use_threads=False):
