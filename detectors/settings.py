@@ -27,7 +27,8 @@ class EngineSettings:
     fading_patience : or this share of the bars its rise took, if that is longer.
     fading_attention_share : it then fades when the attention of the last 15 minutes is at or below
         this share of the episode's peak,
-    fading_drawdown : and the price at least this share below the episode's highest.
+    fading_drawdown : and the price at least this share below the episode's highest; or, an hour after
+        that, when nobody at all has spoken or traded for 15 minutes.
     rug_drawdown : a fall by this share is enough by itself.
     closed_attention_share : share of peak attention at or below which a fading episode closes.
     closed_bars : bars after the fading alert at which it closes in any case.

@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.jit import Int64, Record, jit
-from detectors.layout import HOUR_RING, NO_PRICE, ONSET_GAP_BARS, SHORT, Z_RETURN, Z_TRADES
+from detectors.layout import (
+    HOUR,
+    HOUR_RING,
+    MINUTE_BARS,
+    NO_PRICE,
+    ONSET_GAP_BARS,
+    SHORT,
+    Z_RETURN,
+    Z_TRADES,
+)
 
 NONE, CANDIDATE, UPDATE, FADING, CLOSED, SURGE = 0, 1, 2, 3, 4, 5
 OPEN_STATE, FADING_STATE = 1, 2
@@ -42,6 +51,7 @@ NEVER = 1 << 60  # a limit that nothing reaches
 ) = range(18)
 N_SETTINGS = 18
 RECENT_MINUTES = 15
+QUIET_BARS = HOUR * MINUTE_BARS
 CROWD = 30  # person-minutes of authors in 15 minutes that make their number worth following
 
 
@@ -150,11 +160,14 @@ def maybe_open(
 
 
 @jit
-def is_fading(s: Record, b: Int64, share: Int64, fallen: Int64, p: NDArray[Any]) -> bool:
+def is_fading(
+    s: Record, b: Int64, share: Int64, quiet: bool, fallen: Int64, p: NDArray[Any]
+) -> bool:
     """Whether the crowd has left a price that no longer rises, or the price has broken.
 
     A wave that rose for a day pauses for an hour, one that rose for minutes does not: patience is
-    a share of the time the rise took.
+    a share of the time the rise took. ``quiet`` is that nobody at all spoke or traded within the long
+    window. A price that nobody trades cannot fall, so an hour after the highest that is enough.
     """
     since = b - s["ep_peak_bar"]
     if since < p[T_FADE_BARS]:
@@ -164,6 +177,8 @@ def is_fading(s: Record, b: Int64, share: Int64, fallen: Int64, p: NDArray[Any])
     rise = s["ep_peak_bar"] - s["ep_start"]
     if since * 1000 < rise * p[T_PATIENCE_PERMILLE]:
         return False
+    if quiet and since >= QUIET_BARS:
+        return True
     return share <= p[T_FADE_PERMILLE] and fallen >= p[T_DRAW_Q20]
 
 
@@ -188,7 +203,7 @@ def follow(
     news = logit >= s["ep_sent"] + p[T_STEP] or price >= told + p[T_RISE_Q20]
     kind = NONE
     if s["ep"] == OPEN_STATE:
-        if is_fading(s, b, share, fallen, p):
+        if is_fading(s, b, share, authors + traders == 0, fallen, p):
             s["ep"] = FADING_STATE
             s["ep_fade_bar"] = b
             kind = FADING

@@ -239,8 +239,14 @@ def _fading(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
     share = int(ep.attention_permille(s, bar.authors, bar.traders))
 
     def fades(share: int, fallen: int, **limits: int) -> bool:
-        return bool(ep.is_fading(s, b, share, fallen, _with(knobs, limits)))
+        return bool(ep.is_fading(s, b, share, False, fallen, _with(knobs, limits)))
 
+    def is_over(since: int, people: int) -> bool:
+        asked, never = s.copy(), {"T_FADE_BARS": 0, "T_PATIENCE_PERMILLE": 0, "T_RUG_Q20": NEVER}
+        asked["ep_peak_bar"] = b - since
+        return bool(ep.is_fading(asked, b, ENOUGH, people == 0, 0, _with(knobs, never)))
+
+    people = bar.authors + bar.traders
     most = int(knobs[ep.T_PATIENCE_PERMILLE]) * rise / 1000
     lost = 1.0 - float(exp2_q20(-fallen))
     return [
@@ -258,6 +264,10 @@ def _fading(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
               "fade: and the price no longer rises"),
         _gate("rug_drawdown", fades(ENOUGH, fallen, T_FADE_BARS=0), lost, settings.rug_drawdown,
               "below the highest price", "fade: or the price has broken, whatever the crowd does"),
+        _gate("quiet_people", is_over(ep.QUIET_BARS, people), people, 0, "person-minutes",
+              "fade: or, as patient, nobody at all has spoken or traded for 15 minutes", at_most=True),
+        _gate("quiet_bars", is_over(since, 0), since, ep.QUIET_BARS, "bars",
+              "fade: and the highest price is an hour ago, whatever the price"),
     ]  # fmt: skip
 
 

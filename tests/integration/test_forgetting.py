@@ -53,6 +53,14 @@ async def passes(run: EmbeddedRun, clock: Clock, hours: float) -> None:
     await eventually(lambda: run.progress().closed_ms >= clock.ms - 10_000)
 
 
+async def passes_with_a_voice(run: EmbeddedRun, clock: Clock, hours: float) -> None:
+    """Time passes, and somebody names the first coin every ten minutes, so that it is not over."""
+    for _ in range(round(6 * hours)):
+        clock.ms += HOUR_MS // 6
+        await run.append([Mention(f"v{clock.ms}", clock.ms, "x", "v", tokens=(TOKENS[0],))])
+    await passes(run, clock, 0)
+
+
 async def talked_of(run: EmbeddedRun, clock: Clock, token: str, told: list[Alert]) -> None:
     """A crowd comes to a coin, and an alert with it."""
     for round_ in range(6):
@@ -99,7 +107,7 @@ async def test_it_forgets_what_no_restart_needs_and_goes_on(tmp_path: Path) -> N
         await talked_of(run, clock, TOKENS[0], told)
         assert await Forgetting(run.log, KEEP_MS, clock).once() == 0  # it is all young
         for _ in range(5):
-            await passes(run, clock, 6)
+            await passes_with_a_voice(run, clock, 6)
         end = await run.log.end_offset(TICKS, 0)
         assert await forgotten(run, clock, (MENTIONS, TICKS, RESOLVED)) > 60
         for topic in (MENTIONS, TICKS, RESOLVED):
@@ -110,7 +118,7 @@ async def test_it_forgets_what_no_restart_needs_and_goes_on(tmp_path: Path) -> N
         whole = await CheckpointStore(run.log).whole(0)
         assert whole[-1].manifest.positions[TICKS] >= await run.log.start_offset(TICKS, 0)
     async with run_embedded(options, on_alert=told.append) as run:
-        await passes(run, clock, 1)
+        await passes_with_a_voice(run, clock, 1)
         await talked_of(run, clock, TOKENS[1], told)
         state = run.crew.detect
         assert state is not None

@@ -10,10 +10,11 @@ import pytest
 from detectors.layout import FEATURES, POST_FEATURES
 from schemas.records import Alert
 from tests.helpers.bench import Bench, kinds
-from tests.helpers.logs import SETTINGS, TOKENS
+from tests.helpers.logs import SETTINGS, T0, TOKENS
 from tests.helpers.models import stumps
 
 QUARTER = 900.0
+HOUR_S = 3_600.0
 
 
 def opened(bench: Bench, n: int = 10, price: float = 1) -> None:
@@ -137,6 +138,32 @@ def test_a_crowd_that_leaves_a_price_that_holds_does_not_fade() -> None:
     opened(bench)
     assert bench.run(QUARTER + 120) == []
     assert bench.engine.open_episodes == 1
+
+
+@pytest.mark.parametrize("patience", [0.2, 10.0])
+def test_a_coin_that_nobody_trades_or_names_any_more_fades_though_its_price_stands(
+    patience: float,
+) -> None:
+    bench = Bench(settings=replace(SETTINGS, fading_patience=patience))
+    opened(bench)
+    bench.trade(500, "x", 1.5)  # the highest price, and the last
+    if patience > 1:  # times a rise of 99 bars: it may be a pause
+        assert bench.run(500 + HOUR_S + 60) == []
+    fading, closed = bench.run(500 + max(HOUR_S, patience * 495) + 60)
+    assert (fading.kind, closed.kind) == ("fading", "closed")
+    assert (fading.price_share_of_peak, fading.attention_share_of_peak) == (1.0, 0.0)
+    assert (fading.ts_bar_end_ms - closed.ts_bar_end_ms) == -5_000
+    assert fading.ts_bar_end_ms - T0 >= 1000 * (500 + HOUR_S)
+    assert bench.engine.open_episodes == 0
+
+
+def test_one_voice_keeps_a_price_that_stands_from_fading() -> None:
+    bench = Bench()
+    opened(bench)
+    bench.trade(500, "x", 1.5)
+    for at in range(600, 3 * 3_600, 600):
+        bench.post(at, "still here")
+    assert bench.run(3 * 3_600) == []
 
 
 def test_attention_follows_authors_where_they_are_many() -> None:

@@ -96,7 +96,8 @@ def foretold(why: Why) -> tuple[str, ...]:
     left = all(
         passed(why, f"fading_{name}") for name in ("patience", "attention_share", "drawdown")
     )
-    if passed(why, "fading_bars") and (left or passed(why, "rug_drawdown")):
+    quiet = all(passed(why, name) for name in ("fading_patience", "quiet_people", "quiet_bars"))
+    if passed(why, "fading_bars") and (left or quiet or passed(why, "rug_drawdown")):
         return ("fading",)
     return ("update",) if news or passed(why, "update_step_logit_micro") else ()
 
@@ -121,16 +122,30 @@ def test_the_gates_foretell_every_alert_of_every_bar(settings: EngineSettings) -
     assert settings is not SLOW or stopped["candidate_bars"]
 
 
-def market(pace_ms: int = 60_000, burst: int = 30) -> Columns:
-    """A quarter of an hour of trades at one pace, then a burst of them at rising prices."""
+def market(pace_ms: int = 60_000, burst: int = 30, end_ms: int = 960_000) -> Columns:
+    """A quarter of an hour of trades at one pace, then a burst of them at rising prices, and silence."""
     quiet = [(k * pace_ms, 1 + k % 2 / 1000) for k in range(900_000 // pace_ms)]
     rise = [(900_000 + k * 100, 1 + k / 100) for k in range(burst)]
     ticks = [
         Tick(f"t{k}", T0 + at, TOKENS[0], price, 100, "buy", f"w{k}")
         for k, (at, price) in enumerate(quiet + rise)
     ]
-    end = Tick("end", T0 + 960_000, TOKENS[1], 1, 100, "buy", "w")
+    end = Tick("end", T0 + end_ms, TOKENS[1], 1, 100, "buy", "w")
     return columns_of([*ticks, end], [t.ts_event_ms for t in [*ticks, end]])
+
+
+def test_a_coin_that_fell_silent_fades_for_that() -> None:
+    log = market(end_ms=960_000 + 75 * 60_000)
+    told = []
+    for moment, why in every_bar(log, material(replace(MARKET, candidate_logit_micro=9_000_000))):
+        assert foretold(why) == why.told, (moment.bar, why)
+        if why.told:
+            told.append(why)
+    assert [why.told for why in told] == [("candidate",), ("fading",), ("closed",)]
+    _, fading, _ = told
+    assert not passed(fading, "fading_drawdown")
+    assert not passed(fading, "rug_drawdown")
+    assert all(passed(fading, name) for name in ("quiet_people", "quiet_bars"))
 
 
 def test_a_surge_opens_without_the_score() -> None:
