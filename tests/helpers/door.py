@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from streams.sinks.webhook.dispatcher import Dispatcher
 from streams.sinks.webhook.outbox import Outbox
 from streams.sinks.webhook.settings import EndpointSettings
 
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 TOKEN = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp/token:2M4QNeba4PAorsCmi6gkg3Gn7NvBqnL9A6BTj9zApump"
@@ -129,23 +130,44 @@ class Receiver:
 
 
 @asynccontextmanager
+async def serving(handle: Handle, context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """The address of a server on a free port of loopback, with TLS where there is a context."""
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        scheme = "https" if context else "http"
+        yield f"{scheme}://127.0.0.1:{runner.addresses[0][1]}/hook"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
 async def receiver(
     script: Sequence[int | web.Response] = (), context: ssl.SSLContext | None = None
 ) -> AsyncIterator[Receiver]:
-    """A receiver on a free port of loopback, with TLS where there is a context."""
+    """A receiver that answers by script."""
     it = Receiver(script=list(script))
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", it.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    scheme = "https" if context else "http"
-    it.url = f"{scheme}://127.0.0.1:{runner.addresses[0][1]}/hook"
-    try:
+    async with serving(it.handle, context) as it.url:
         yield it
-    finally:
-        await runner.cleanup()
+
+
+@asynccontextmanager
+async def hanging() -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """The address of a server that answers nobody before the event is set."""
+    let_go = asyncio.Event()
+
+    async def handle(_: web.Request) -> web.StreamResponse:
+        await let_go.wait()
+        return web.Response(status=204)
+
+    async with serving(handle) as url:
+        try:
+            yield url, let_go
+        finally:
+            let_go.set()
 
 
 def endpoint(url: str, **settings: Any) -> EndpointSettings:

@@ -13,7 +13,7 @@ from schemas.errors import BusyError, ConfigError, StateError
 from streams.sinks.webhook.dispatcher import Dispatcher
 from streams.sinks.webhook.outbox import Outbox
 from streams.sinks.webhook.secret import WebhookSecret
-from tests.helpers.door import SECRET, Door, Receiver, alert, endpoint, receiver
+from tests.helpers.door import SECRET, Door, Receiver, alert, endpoint, receiver, serving
 
 DAY = 86_400_000
 
@@ -28,17 +28,9 @@ async def test_an_endless_answer_is_not_read(tmp_path: Path) -> None:
         except ConnectionError:
             return answer
 
-    app = web.Application()
-    app.router.add_post("/", flood)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    async with Door(tmp_path, endpoint(url)) as door:
+    async with serving(flood) as url, Door(tmp_path, endpoint(url)) as door:
         await door.dispatcher.offer([alert("a", door.clock.ms)])
         await door.until("gd_a", "delivered")
-    await runner.cleanup()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from streams.sinks.webhook.dispatcher import Dispatcher
 from streams.sinks.webhook.outbox import Outbox
 from streams.sinks.webhook.settings import EndpointSettings
-from tests.helpers.door import OTHER_SECRET, SECRET, Door, alert, endpoint, receiver
+from tests.helpers.door import OTHER_SECRET, SECRET, Door, alert, endpoint, hanging, receiver
 
 DAY = 86_400_000
 
@@ -265,28 +265,15 @@ async def test_replayed_alerts_go_only_where_they_are_wanted(tmp_path: Path) -> 
 
 
 async def test_one_dead_endpoint_does_not_hold_up_another(tmp_path: Path) -> None:
-    hangs = asyncio.Event()
-
-    async def hang(request: web.Request) -> web.Response:
-        await hangs.wait()
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_post("/", hang)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    slow = endpoint(f"http://127.0.0.1:{runner.addresses[0][1]}/", name="slow", timeout_s=0.3)
-    async with receiver() as r, Door(tmp_path, slow, endpoint(r.url)) as door:
-        await door.dispatcher.offer([alert("a", door.clock.ms)])
-        await door.until("gd_a", "delivered")
-        await door.attempted("gd_a", 2)
-        outcomes = {(a.endpoint, a.outcome) for a in door.outbox.attempts("gd_a")}
-        assert outcomes == {("desk", "delivered"), ("slow", "timeout")}
-        assert door.outbox.spent("slow", door.clock.ms // DAY) == 1  # it may have been read
-    hangs.set()
-    await runner.cleanup()
+    async with hanging() as (url, _), receiver() as r:
+        slow = endpoint(url, name="slow", timeout_s=0.3)
+        async with Door(tmp_path, slow, endpoint(r.url)) as door:
+            await door.dispatcher.offer([alert("a", door.clock.ms)])
+            await door.until("gd_a", "delivered")
+            await door.attempted("gd_a", 2)
+            outcomes = {(a.endpoint, a.outcome) for a in door.outbox.attempts("gd_a")}
+            assert outcomes == {("desk", "delivered"), ("slow", "timeout")}
+            assert door.outbox.spent("slow", door.clock.ms // DAY) == 1  # it may have been read
 
 
 async def test_whoever_stops_sends_what_is_due(tmp_path: Path) -> None:
@@ -298,38 +285,18 @@ async def test_whoever_stops_sends_what_is_due(tmp_path: Path) -> None:
 
 
 async def test_what_is_not_due_or_hangs_stays_and_is_told(tmp_path: Path) -> None:
-    hang = asyncio.Event()
-
-    async def never(_: web.Request) -> web.Response:
-        await hang.wait()
-        return web.Response(status=204)
-
-    slow = web.Application()
-    slow.router.add_post("/hook", never)
-    runner = web.AppRunner(slow)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    try:
-        async with receiver([503]) as r:
-            ends = endpoint(r.url, name="later"), endpoint(url, name="hangs")
-            door = Door(tmp_path, *ends)
-            await door.dispatcher.start()
-            await door.dispatcher.offer([alert("a", door.clock.ms)])
-            await door.attempted("gd_a", 1)
-            with capture_logs() as told:
-                await door.dispatcher.stop(drain_s=0.2)
-            waits = [line for line in told if "wait in the outbox" in line["event"]]
-            assert [(line["endpoint"], line["waiting"]) for line in waits] == [
-                ("later", 1),
-                ("hangs", 1),
-            ]
-            async with Door(tmp_path, *ends) as again:
-                hang.set()
-                await again.until("gd_a", "delivered", "hangs")
-                again.pass_time(10)
-                await again.until("gd_a", "delivered", "later")
-    finally:
-        hang.set()
-        await runner.cleanup()
+    async with hanging() as (url, let_go), receiver([503]) as r:
+        ends = endpoint(r.url, name="later"), endpoint(url, name="hangs")
+        door = Door(tmp_path, *ends)
+        await door.dispatcher.start()
+        await door.dispatcher.offer([alert("a", door.clock.ms)])
+        await door.attempted("gd_a", 1)
+        with capture_logs() as told:
+            await door.dispatcher.stop(drain_s=0.2)
+        waits = [line for line in told if "wait in the outbox" in line["event"]]
+        assert [(w["endpoint"], w["waiting"]) for w in waits] == [("later", 1), ("hangs", 1)]
+        async with Door(tmp_path, *ends) as again:
+            let_go.set()
+            await again.until("gd_a", "delivered", "hangs")
+            again.pass_time(10)
+            await again.until("gd_a", "delivered", "later")
