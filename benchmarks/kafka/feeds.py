@@ -31,10 +31,10 @@ class Feed(NamedTuple):
         return [LogRecord(topic, partition, i, t, k, v) for i, (k, v, t) in enumerate(rows)]
 
 
-def ticks(n: int, tokens: int = 5_000, per_second: float = 2_000.0) -> Feed:
-    """Trades of about 200 bytes, busy by Zipf's law, so many a second of log time."""
+def ticks(n: int, tokens: int = 5_000, per_second: float = 2_000.0, *, zipf: float = 1.1) -> Feed:
+    """Trades of about 200 bytes, busy by Zipf's law (0: all alike), so many a second of log time."""
     rng = np.random.default_rng(_SEED)
-    weights = 1.0 / np.arange(1, tokens + 1) ** 1.1
+    weights = 1.0 / np.arange(1, tokens + 1) ** zipf
     which = rng.choice(tokens, n, p=weights / weights.sum())
     which[: min(n, tokens)] = np.arange(min(n, tokens))  # each trades once, soon
     names = [

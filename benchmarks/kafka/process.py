@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Final
 
@@ -50,6 +51,19 @@ class Process:
         """CPU seconds that it has used, all its threads."""
         used = self._seen.cpu_times()
         return float(used.user + used.system)
+
+    def pin(self, core: int) -> None:
+        """Run on one core alone from now on, where the system can say so."""
+        if hasattr(self._seen, "cpu_affinity"):
+            self._seen.cpu_affinity([core])
+
+    def suspend(self) -> None:
+        """Stop it, until ``resume``."""
+        self._seen.suspend()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._seen.resume()
 
     def memory(self) -> int:
         """Bytes that are its own in memory now."""
@@ -104,3 +118,30 @@ def running(
 def goldendog(*args: str) -> list[str]:
     """The command line of ``goldendog`` with these arguments."""
     return [sys.executable, "-m", "streams.cli.main", *args]
+
+
+@contextmanager
+def slowed(processes: Sequence[Process], share: float, period_s: float = 0.04) -> Iterator[None]:
+    """Processes that run for a share of the time, each on a core of its own: as on as many slow machines.
+
+    They are stopped for the rest of each period, which is too short for anyone to take them for dead.
+    """
+    over = Event()
+
+    def stop_and_go() -> None:
+        while not over.wait(share * period_s):
+            for process in processes:
+                process.suspend()
+            over.wait((1 - share) * period_s)
+            for process in processes:
+                process.resume()
+
+    for core, process in enumerate(processes):
+        process.pin(core % psutil.cpu_count())
+    thread = Thread(target=stop_and_go, name="stop and go")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -76,7 +76,7 @@ def _trickle(part: dict[str, Any]) -> Iterator[str]:
 
 def _pair(part: dict[str, Any]) -> Iterator[str]:
     yield (
-        f"one worker and two, {part['ticks']:,} ticks that come after they have joined; "
+        f"one worker and two, each on {part['share']:.0%} of a core, {part['ticks']:,} ticks; "
         f"medians of {part['runs']}"
     )
     for name in ("one", "two"):

@@ -22,7 +22,7 @@ from benchmarks.kafka.backlog import Backlog
 from benchmarks.kafka.backlog import Sizes as BacklogSizes
 from benchmarks.kafka.cluster import Cluster, fill
 from benchmarks.kafka.live import Live
-from benchmarks.kafka.process import Process
+from benchmarks.kafka.process import Process, slowed
 from benchmarks.kafka.receiver import Receiver
 from benchmarks.kafka.traffic import Traffic
 from schemas.topics import MENTIONS, TICKS
@@ -33,6 +33,8 @@ _NEAR_S: Final = 2.0
 _SETTLED_S: Final = 5.0
 _FAST_BATCH: Final = 262_144
 """Bytes of a batch of a producer that must be faster than two workers."""
+_SHARE: Final = 0.25
+"""Of a core for each worker of a pair: two at full speed, a broker and a producer want more than two cores."""
 _PATIENCE_S: Final = 60.0
 _RESTORED: Final = re.compile(r"^goldendog_checkpoint_restore_seconds\{.*\} (\S+)$", re.MULTILINE)
 
@@ -206,8 +208,12 @@ def _restore_seconds(process: Process, port: int, partitions: int) -> float:
 
 
 def pair(bootstrap: str, sizes: Sizes, folder: Path, tell: Callable[[str], None]) -> dict[str, Any]:
-    """One worker, then two, in turn, that have joined before the ticks come: medians of all runs."""
-    ticks = feeds.ticks(sizes.pair)
+    """One worker, then two, in turn, that have joined before the ticks come: medians of all runs.
+
+    Each has a share of a core of its own, so that neither broker nor producer is what limits them; and
+    tokens are alike, since a worker takes whole partitions, and the busier ones would be what is measured.
+    """
+    ticks = feeds.ticks(sizes.pair, zipf=0.0)
     runs: dict[str, list[float]] = {}
     for number in range(sizes.pair_runs):
         for count, name in ((1, "one"), (2, "two")):
@@ -219,6 +225,7 @@ def pair(bootstrap: str, sizes: Sizes, folder: Path, tell: Callable[[str], None]
     medians = {name: statistics.median(each) for name, each in runs.items()}
     asked = {
         "ticks": sizes.pair,
+        "share": _SHARE,
         "runs": sizes.pair_runs,
         "load_1min": round(os.getloadavg()[0], 1),
     }
@@ -240,6 +247,7 @@ def _together(
         sleep(_SETTLED_S)  # the second has its partitions
 
         def ready() -> None:
+            stack.enter_context(slowed(team, _SHARE))
             start[:] = sum(worker.cpu_s() for worker in team), monotonic()
 
         send = fill(

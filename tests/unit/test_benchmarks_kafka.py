@@ -36,7 +36,7 @@ def test_a_backlog_is_reported_by_its_median_and_in_ratios() -> None:
         "detect_to_faust_decode": pytest.approx(10),
         "detect_to_quix_scores": pytest.approx(10),
     }
-    told = list(lines("backlog", part | {"sizes": {"partitions": 8, "runs": 3}}))
+    told = list(lines("backlog", part | {"sizes": {"partitions": 8, "runs": 3, "share": 0.25}}))
     assert max(map(len, told)) <= 90
     assert any("100,000 (10,000-100,000)" in line for line in told)
     assert sum("10.0 x" in line for line in told) == 2
@@ -85,7 +85,7 @@ def test_a_trickle_is_told_in_lines_that_fit() -> None:
 def test_restarts_are_told_in_lines_that_fit() -> None:
     cost = {"cpu_us_per_event": 5.21, "events_per_s": 123_456.7}
     parts: dict[str, Any] = {
-        "pair": {"ticks": 400_000, "runs": 3}
+        "pair": {"ticks": 400_000, "runs": 3, "share": 0.25}
         | {f"{name}_{key}": value for name in ("one", "two") for key, value in cost.items()},
         "restore": {"tokens": 100_000, "sizes": {"partitions": 8}, "seconds": 4.26},
         "kill": {"records_per_s": 9_999.6, "caught_up_s": 8.04},
