@@ -27,6 +27,8 @@ Record: TypeAlias = Any
 """One record of a structured array: numpy types its fields as Any, numba knows them exactly."""
 
 
+LINE: Final = 64
+"""Bytes of a cache line."""
 _MAKERS: Final = frozenset(("empty", "zeros"))
 
 
@@ -36,6 +38,9 @@ def jit(function: Callable[P, R]) -> Callable[P, R]:
     A kernel that makes no array of its own (``np.empty``, ``np.zeros``) only borrows those it is given,
     and is compiled without counting references to them: each count is an atomic operation, and there
     were several for each text. It cannot return an array.
+
+    A kernel is put into those that call it: arrays are seven words each to pass on, and what a loop
+    knows of them is lost in a call.
     """
     makes_arrays = not _MAKERS.isdisjoint(function.__code__.co_names)
     compiled: Callable[P, R] = numba.njit(
@@ -44,6 +49,7 @@ def jit(function: Callable[P, R]) -> Callable[P, R]:
         error_model="numpy",
         nogil=True,
         _nrt=makes_arrays,
+        forceinline=True,
     )(function)
     return compiled
 

@@ -25,14 +25,15 @@ def is_near(a: Int64, b: Int64) -> bool:
     (True, False, True, False)
     """
     x = a ^ b
-    if x == 0 or a & b & LONG == 0:
-        return bool(x == 0)
+    same = x == 0
+    long = a & b & LONG != 0
     x = x - ((x >> 1) & 0x5555555555555555)
     x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333)
     x = (x + (x >> 4)) & 0x0F0F0F0F0F0F0F0F
     x = x + (x >> 8)
     x = x + (x >> 16)
-    return bool((x + (x >> 32)) & 127 <= NEAR)
+    near = (x + (x >> 32)) & 127 <= NEAR
+    return bool(same | (long & near))
 
 
 @jit
@@ -45,10 +46,14 @@ def is_copy(s: Record, text: Int64, b: Int64) -> bool:
         return False
     texts = s["texts"]
     bars = s["text_bars"]
-    for y in range(TEXTS):
-        if b - np.int64(bars[y]) <= TEXT_BARS and is_near(text, np.int64(texts[y])):
-            bars[y] = b
-            return True
+    oldest = b - TEXT_BARS
+    first: Int64 = np.int64(TEXTS)
+    for y in range(TEXTS):  # without a branch: which text it is cannot be foretold
+        same = is_near(text, np.int64(texts[y])) & (bars[y] >= oldest)
+        first = min(first, np.int64(y) if same else np.int64(TEXTS))
+    if first < TEXTS:
+        bars[first] = b
+        return True
     texts[s["text_at"]] = text
     bars[s["text_at"]] = b
     s["text_at"] = (s["text_at"] + 1) % TEXTS

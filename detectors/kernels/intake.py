@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit
+from detectors.jit import LINE, Int64, Record, jit, prefetch
 from detectors.layout import BAR_MS, INFO, LATE
 
 VALUE_MAX = 1_000_000_000_000_000  # micro-USD a fill: one billion dollars
 REF_MASK = (1 << 31) - 1
+AHEAD = 24  # records ahead of which one is fetched: two lines each, too far apart to be foreseen
 
 
 @jit
@@ -152,6 +153,9 @@ def by_token(
         cnt[t] = at
         at += size
     for j in range(m):
+        ahead = rows[min(j + AHEAD, m - 1)]
+        prefetch(pend, ahead)
+        prefetch(pend, ahead, LINE)
         t = slots[j]
         x = pend[rows[j]]
         y = ready[cnt[t]]

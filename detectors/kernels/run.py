@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit, prefetch
+from detectors.jit import LINE, Int64, Record, jit, prefetch
 from detectors.kernels.bars import fill_bar
 from detectors.kernels.episodes import (
     NO_LOGIT,
@@ -56,7 +56,6 @@ from detectors.layout import (
 from schemas.platforms import N_PLATFORMS
 
 NO_MOVE = -(1 << 62)
-LINE = 64  # bytes of a cache line
 SCORE_NONE, SCORE_GATED, SCORE_ALL = 0, 1, 2
 N_SCORES, N_ALERTS, N_LIVES = 0, 1, 2
 
