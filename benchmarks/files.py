@@ -30,7 +30,7 @@ prepare_numba_cache()
 import numpy as np  # noqa: E402 - after the cache is set
 import pyarrow as pa  # noqa: E402
 
-from benchmarks.engine import new_engine, play  # noqa: E402
+from benchmarks.engine import batches_of, new_engine, play  # noqa: E402
 from benchmarks.wire import coins, lexicon_text, wire_lines, wire_table, write_wire  # noqa: E402
 from detectors.batch.resolver import BatchResolver  # noqa: E402
 from detectors.columns import Columns  # noqa: E402
@@ -155,6 +155,7 @@ def measure(shrink: int, folder: Path) -> dict[str, Any]:
         names,
     )
     assert columns is not None
+    small, large = batches_of(columns, BATCH), batches_of(columns, 20_000)
     return {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "records": n,
@@ -166,9 +167,9 @@ def measure(shrink: int, folder: Path) -> dict[str, Any]:
         "json_public_records_per_cpu_s": len(lines) / from_json,
         "json_internal_records_per_cpu_s": len(lines) / from_resolved,
         "engine_alone_batches_of_500_per_cpu_s": len(columns)
-        / best(lambda: play(new_engine(), columns, BATCH)),
+        / best(lambda: play(new_engine(), small)),
         "engine_alone_batches_of_20000_per_cpu_s": len(columns)
-        / best(lambda: play(new_engine(), columns, 20_000)),
+        / best(lambda: play(new_engine(), large)),
     }
 
 

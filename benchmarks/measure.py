@@ -16,7 +16,7 @@ import pyarrow as pa
 from benchmarks import files
 from benchmarks.agree import disagreement
 from benchmarks.clock import best
-from benchmarks.engine import LARGE, measure_rates, new_engine, play
+from benchmarks.engine import LARGE, batches_of, measure_rates, new_engine, play
 from benchmarks.events import event_scores, events_of
 from benchmarks.peers import rolling_scores, same_scores
 from benchmarks.start import measure_start
@@ -106,7 +106,7 @@ def agreement(sizes: Sizes) -> dict[str, float]:
 def engine_and_peers(sizes: Sizes) -> dict[str, Any]:
     """Workloads A and B, and what others need for three of the scores of A."""
     small = workload(sizes.day, sizes.tokens, sizes.hours)
-    play(new_engine(), small.take(slice(0, 20_000)), 500)  # load the compiled kernels
+    play(new_engine(), batches_of(small.take(slice(0, 20_000)), 500))  # load the compiled kernels
     rates = measure_rates("A", small, (LARGE, 5_000, 500, 100), sizes.runs)
     peers = measure_peers(small, rates[0]["records_per_cpu_s"], sizes)
     del small
@@ -135,7 +135,7 @@ def measure_peers(columns: Columns, rate: float, sizes: Sizes) -> dict[str, floa
 def many_tokens(sizes: Sizes) -> dict[str, Any]:
     """A over many tokens: rates, memory, snapshot and restore."""
     columns = workload(sizes.day, sizes.many, sizes.hours, newborn=sizes.many // 5)
-    play(new_engine(), columns.take(slice(0, 20_000)), 500)
+    play(new_engine(), batches_of(columns.take(slice(0, 20_000)), 500))
     rates = measure_rates("A, many tokens", columns, (LARGE, 5_000), sizes.runs)
     return {"rates": rates, "state": measure_state(columns, sizes.runs)}
 

@@ -11,8 +11,8 @@ FIRST_PUSH = """
 import time; began = time.perf_counter()
 from streams.numba_cache import prepare_numba_cache; prepare_numba_cache()
 from benchmarks.workload import workload
-from benchmarks.engine import new_engine, play
-play(new_engine(), workload(2_000, 20), 500)
+from benchmarks.engine import batches_of, new_engine, play
+play(new_engine(), batches_of(workload(2_000, 20), 500))
 print(time.perf_counter() - began)
 """
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.engine import LARGE, new_engine, play
+from benchmarks.engine import LARGE, batches_of, new_engine, play
 from detectors.columns import Columns
 from detectors.layout import STATE
 
@@ -14,7 +14,7 @@ from detectors.layout import STATE
 def measure_state(columns: Columns, runs: int) -> dict[str, Any]:
     """Bytes a token, and the time to write and read a snapshot in memory, on the clock and of CPU."""
     engine = new_engine()
-    play(engine, columns, LARGE)
+    play(engine, batches_of(columns, LARGE))
     engine.push("log", None, len(columns), int(columns.ts_log_ms[-1]) + 60_000)  # close every bar
     tokens = len(engine.universe())
     saved = [_timed(engine.snapshot) for _ in range(runs)]

@@ -7,15 +7,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernels.episodes import SURGE
-from detectors.kernels.explain import explain, factors, round_half_up
-from detectors.kernels.run import NO_MOVE
-from detectors.layout import ALERT_INTS, ALERT_KINDS, BAR_MS, DAY, FEATURES, HOUR, N_Z
+from detectors.kernels.explain import explain, round_half_up
+from detectors.layout import ALERT_KINDS, BAR_MS, DAY, FEATURES, HOUR, N_Z
 from detectors.model import MICRO, Model
 from detectors.price import EXACT, price_decimal
 from detectors.settings import EngineSettings
@@ -23,7 +22,6 @@ from schemas.records import SCHEMA_VERSION, Alert, AlertKind, Reason, Trigger
 
 MAX_REASONS: Final = 8
 _DAY_SCORES: Final = 7
-_FIRST_MOVE: Final = ALERT_INTS.index("moved_onset_q20")
 _BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS: Final = tuple(x + y for x in _BASE32 for y in _BASE32)
 
@@ -82,36 +80,23 @@ class AlertWriter:
         """
         if not n:
             return []
-        most = np.empty((n, MAX_REASONS), np.int64)
-        micro = np.empty((n, MAX_REASONS), np.int64)
-        numbers = np.empty((n, MAX_REASONS, 3))
-        surge = ints[:n, ALERT_INTS.index("kind")] == SURGE
-        moves = np.empty((n, 3))
+        most = np.empty((n, MAX_REASONS, 2), np.int64)
+        numbers = np.empty((n, MAX_REASONS + 1, 3))
         model = self.model
         explain(
-            n, features, means, deviations, model.feat, model.thr, model.missing_left,
-            model.expected, most, micro, numbers, surge,
+            n, ints, features, means, deviations, model.feat, model.thr, model.missing_left,
+            model.expected, most, numbers,
         )  # fmt: skip
-        factors(n, ints, _FIRST_MOVE, NO_MOVE, moves)
-        alerts = [
-            self._alert(token_of(row[1]), row, moved, reasons, id_of)
-            for row, moved, *reasons in zip(
-                ints[:n].tolist(),
-                _known(moves),
-                most.tolist(),
-                micro.tolist(),
-                _known(numbers),
-                strict=True,
-            )
-        ]
+        rows = zip(ints[:n].tolist(), most.tolist(), numbers.tolist(), strict=True)
+        alerts = [self._alert(token_of(row[1]), row, *why, id_of) for row, *why in rows]
         return sorted(alerts, key=lambda a: (a.ts_bar_end_ms, a.token, a.sequence))
 
     def _alert(
         self,
         token: str,
         row: list[int],
-        moved: list[float | None],
-        reasons: list[Any],
+        most: list[list[int]],
+        numbers: list[list[float]],
         id_of: Callable[[int], str | None],
     ) -> Alert:
         (
@@ -123,6 +108,7 @@ class AlertWriter:
         start_ms = start_bar * BAR_MS
         end_ms = (bar + 1) * BAR_MS
         exact = price_decimal(price) if price else None
+        moved = [_known(x) for x in numbers.pop()]
         opened = kind != "candidate"
         rule: Trigger = "surge" if kind_number == SURGE else "classifier"
         return Alert(
@@ -152,35 +138,35 @@ class AlertWriter:
             traders_60s=traders,
             late_share=rounded(late / max(late + on_time, 1)) or 0.0,
             baseline_coverage=rounded((minutes + 15 * quarters) / (HOUR + 15 * DAY), 4) or 0.0,
-            reasons=_reasons(reasons, minutes, quarters),
+            reasons=_reasons(most, numbers, minutes, quarters),
             evidence=tuple([text for ref in refs if ref >= 0 and (text := id_of(ref)) is not None]),
             fingerprint=self.fingerprint,
             trigger=None if opened else rule,
         )
 
 
-def _reasons(parts: list[Any], minutes: int, quarters: int) -> tuple[Reason, ...]:
+def _reasons(
+    most: list[list[int]], numbers: list[list[float]], minutes: int, quarters: int
+) -> tuple[Reason, ...]:
     return tuple(
         [
             Reason(
                 FEATURES[k],
-                value,
-                mean,
-                deviation,
+                _known(value),
+                _known(mean),
+                _known(deviation),
                 None if k >= N_Z else quarters if k >= _DAY_SCORES else minutes,
                 micro / MICRO,
             )
-            for k, micro, (value, mean, deviation) in zip(*parts, strict=True)
+            for (k, micro), (value, mean, deviation) in zip(most, numbers, strict=True)
             if k >= 0
         ]
     )
 
 
-def _known(numbers: NDArray[np.float64]) -> list[Any]:
-    """As nested lists, None where unknown."""
-    out = numbers.astype(object)
-    out[np.isnan(numbers)] = None
-    return cast("list[Any]", out.tolist())
+def _known(number: float) -> float | None:
+    """None where unknown."""
+    return None if math.isnan(number) else number
 
 
 def _market_cap(price: Decimal | None, supply: int) -> float | None:

@@ -64,7 +64,7 @@ class Model:
 
     def probability(self, logit_micro: int) -> float:
         """Calibrated chance that the label comes true, from the committed table."""
-        k = int(np.searchsorted(self.steps, logit_micro, side="right")) - 1
+        k = int(self.steps.searchsorted(logit_micro, side="right")) - 1
         return float(self.probabilities[max(k, 0)])
 
     def contributions(self, features: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -36,6 +36,7 @@ class Slots:
         self._unused: list[int] = []
         self._last: Sequence[str] = ()
         self._known: NDArray[np.int32] = np.empty(0, np.int32)
+        self._gaps = 0  # how many of those are -1
 
     def __len__(self) -> int:
         return len(self._slot)
@@ -67,19 +68,25 @@ class Slots:
         Tokens that no row names may have -1 and get no slot. For the same list object, if it only
         grew, what is known is reused; a batch's own short list in between does not change that.
         """
-        before, known = self._known, np.empty(0, np.int32)
-        if self._last is tokens and len(before) <= len(tokens):
-            known = before
+        before = self._known
+        if self._last is tokens and len(before) == len(tokens) and not self._gaps:
+            return before
+        same = self._last is tokens and len(before) <= len(tokens)
+        known, gaps = (before, self._gaps) if same else (before[:0], 0)
         begun = len(known)
         if begun < len(tokens):
-            new = map(self._slot.get, tokens[begun:], repeat(-1))
-            known = np.concatenate([known, np.fromiter(new, np.int32, len(tokens) - begun)])
+            slots = map(self._slot.get, tokens[begun:], repeat(-1))
+            new = np.fromiter(slots, np.int32, len(tokens) - begun)
+            known = np.concatenate([known, new])
+            gaps += int(np.count_nonzero(new < 0))
+        if gaps:
+            missing = rows[known[rows] < 0]
+            for row in np.unique(missing).tolist() if len(missing) else ():
+                slot = self._slot.get(tokens[row])
+                known[row] = self._new(tokens[row]) if slot is None else slot
+                gaps -= 1
         if self._last is tokens or len(tokens) > min(len(rows), len(before)):
-            self._last, self._known = tokens, known
-        missing = rows[known[rows] < 0]
-        for row in np.unique(missing).tolist() if len(missing) else ():
-            slot = self._slot.get(tokens[row])
-            known[row] = self._new(tokens[row]) if slot is None else slot
+            self._last, self._known, self._gaps = tokens, known, gaps
         return known
 
     def free(self, slots: Sequence[int]) -> None:
@@ -92,7 +99,9 @@ class Slots:
         self.state.view(np.uint8).reshape(len(self.state), -1)[slots] = 0
         self._held[slots] = False
         self._unused.extend(slots)
-        self._known[(self._known >= 0) & ~self._held[self._known]] = -1
+        gone = (self._known >= 0) & ~self._held[self._known]
+        self._known[gone] = -1
+        self._gaps += int(np.count_nonzero(gone))
 
     def _new(self, token: str) -> int:
         if self._unused:

@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.jit import Int64, jit
+from detectors.kernels.episodes import SURGE
 from detectors.kernels.maths import VOLUME_UNIT, Y_UNIT
+from detectors.kernels.run import NO_MOVE
 from detectors.kernels.trees import contributions
-from detectors.layout import N_Z, Z_RETURN, Z_TRADES
+from detectors.layout import ALERT_INTS, N_Z, Z_RETURN, Z_TRADES
 
 MICRO = 1_000_000.0
 VOLUMES = (4, 5, 9)
+KIND = ALERT_INTS.index("kind")
+FIRST_MOVE = ALERT_INTS.index("moved_onset_q20")
 _UNSTABILISE = 2.0 * math.sqrt(0.375)
 
 
@@ -63,6 +67,7 @@ def exp2_q20(doublings: Int64) -> float:
 @jit
 def explain(
     n: Int64,
+    ints: NDArray[Any],
     f: NDArray[Any],
     means: NDArray[Any],
     deviations: NDArray[Any],
@@ -71,21 +76,21 @@ def explain(
     missing_left: NDArray[Any],
     expected: NDArray[Any],
     most: NDArray[Any],
-    micro: NDArray[Any],
     numbers: NDArray[Any],
-    surge: NDArray[Any],
 ) -> None:
     """For each of n alerts its features that mattered most, heaviest first, ties by number.
 
-    Where ``surge`` (n,) is true, the two that the rule of surges looks at come before all others.
-    ``f`` has shape (n, F), ``means`` and ``deviations`` (n, N_Z). Fills ``most`` (n, K) with feature
-    numbers, -1 where no more mattered; ``micro`` (n, K) with their part in the logit, in
-    millionths; ``numbers`` (n, K, 3) with value, baseline mean and deviation, NaN where unknown.
+    The two that the rule of surges looks at come before all others where it opened the episode.
+    ``ints`` has shape (n, I), ``f`` (n, F), ``means`` and ``deviations`` (n, N_Z). Fills ``most``
+    (n, K, 2) with feature numbers, -1 where no more mattered, and their part in the logit, in
+    millionths; ``numbers`` (n, K + 1, 3) with value, baseline mean and deviation, and in the last row
+    the three changes of the price as factors; NaN where unknown.
     """
     width = most.shape[1]
     added = np.empty(f.shape[1], np.int64)
     for i in range(n):
         part = contributions(f[i], feat, thr, missing_left, expected)
+        surge = ints[i, KIND] == SURGE
         for k in range(f.shape[1]):
             added[k] = np.int64(np.floor(part[k] * MICRO + 0.5))
         for place in range(width):
@@ -93,11 +98,11 @@ def explain(
             for k in range(1, f.shape[1]):
                 if abs(added[k]) > abs(added[best]):
                     best = k
-            leads = surge[i] and place < 2
+            leads = surge and place < 2
             if leads:
                 best = Z_RETURN if place == 0 else Z_TRADES
-            most[i, place] = best if leads or added[best] != 0 else -1
-            micro[i, place] = added[best]
+            most[i, place, 0] = best if leads or added[best] != 0 else -1
+            most[i, place, 1] = added[best]
             added[best] = 0
             numbers[i, place, 0] = round_half_up(f[i, best], MICRO)
             numbers[i, place, 1] = math.nan
@@ -106,15 +111,8 @@ def explain(
                 mean = natural_mean(best, means[i, best])
                 numbers[i, place, 1] = round_half_up(mean, 1.0e4)
                 numbers[i, place, 2] = round_half_up(deviations[i, best] / Y_UNIT, 1.0e4)
-
-
-@jit
-def factors(n: Int64, ints: NDArray[Any], first: Int64, none: Int64, out: NDArray[Any]) -> None:
-    """Price changes of n alerts as factors: three columns of ``ints`` in 2**-20 doublings.
-
-    ``out`` has shape (n, 3); NaN where the change is ``none``, unknown.
-    """
-    for i in range(n):
         for k in range(3):
-            q = ints[i, first + k]
-            out[i, k] = math.nan if q == none else round_half_up(exp2_q20(q), 1.0e4)
+            q = ints[i, FIRST_MOVE + k]
+            numbers[i, width, k] = (
+                math.nan if q == NO_MOVE else round_half_up(exp2_q20(q), 1.0e4)
+            )
