@@ -87,8 +87,12 @@ class AlertWriter:
             n, ints, features, means, deviations, model.feat, model.thr, model.missing_left,
             model.expected, most, numbers,
         )  # fmt: skip
-        rows = zip(ints[:n].tolist(), most.tolist(), numbers.tolist(), strict=True)
-        alerts = [self._alert(token_of(row[1]), row, *why, id_of) for row, *why in rows]
+        alerts = [
+            self._alert(token_of(row[1]), row, features_of, numbers_of, id_of)
+            for row, features_of, numbers_of in zip(
+                ints[:n].tolist(), most.tolist(), numbers.tolist(), strict=True
+            )
+        ]
         return sorted(alerts, key=lambda a: (a.ts_bar_end_ms, a.token, a.sequence))
 
     def _alert(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -178,6 +180,7 @@ class Backlog:
         done = subprocess.run(
             [python, "-m", f"{_PEER}.{module}", *args],
             cwd=ROOT, capture_output=True, text=True, check=False, timeout=600,
+            env=os.environ | {"FAUST_DATADIR": str(self._folder / group)},
         )  # fmt: skip
         for line in done.stdout.splitlines():
             if line.startswith("{"):
@@ -230,6 +233,28 @@ class Backlog:
             }
             process.stop()
         return told
+
+    @contextmanager
+    def watched(self, group: str, topic: str) -> Iterator[list[tuple[float, int]]]:
+        """When a group had committed how much of a topic: a list that grows while the block runs."""
+        seen: list[tuple[float, int]] = []
+        over = Event()
+
+        def look() -> None:
+            cluster = Cluster(self.bootstrap)
+            while not over.wait(_POLL_S):
+                done = cluster.committed(group, topic)
+                if not seen or done > seen[-1][1]:
+                    seen.append((monotonic(), done))
+            cluster.close()
+
+        watch = Thread(target=look)
+        watch.start()
+        try:
+            yield seen
+        finally:
+            over.set()
+            watch.join()
 
     def read_to_end(self, process: Process, group: str, topic: str) -> None:
         """Wait until a group has committed all that there is of a topic."""

@@ -16,6 +16,8 @@ import psutil
 
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE_S: Final = 180.0
+_LOOK_S: Final = 0.005
+_KEPT_S: Final = 0.02
 
 
 class Process:
@@ -121,20 +123,30 @@ def goldendog(*args: str) -> list[str]:
 
 
 @contextmanager
-def slowed(processes: Sequence[Process], share: float, period_s: float = 0.04) -> Iterator[None]:
-    """Processes that run for a share of the time, each on a core of its own: as on as many slow machines.
+def slowed(processes: Sequence[Process], share: float) -> Iterator[None]:
+    """Processes that get a share of CPU time, each of a core of its own: as on as many slow machines.
 
-    They are stopped for the rest of each period, which is too short for anyone to take them for dead.
+    Whoever had more is stopped until it is due again: for some milliseconds, too short for anyone to take
+    it for dead. What is due is kept for ``_KEPT_S`` at most: who waits for others does not catch up.
     """
     over = Event()
 
     def stop_and_go() -> None:
-        while not over.wait(share * period_s):
-            for process in processes:
-                process.suspend()
-            over.wait((1 - share) * period_s)
-            for process in processes:
-                process.resume()
+        before, used = monotonic(), [process.cpu_s() for process in processes]
+        due = [0.0] * len(processes)
+        while not over.wait(_LOOK_S):
+            now = monotonic()
+            for k, process in enumerate(processes):
+                cpu_s = process.cpu_s()
+                due[k] = min(due[k] + share * (now - before), _KEPT_S) - (cpu_s - used[k])
+                used[k] = cpu_s
+                if due[k] < 0:
+                    process.suspend()
+                else:
+                    process.resume()
+            before = now
+        for process in processes:
+            process.resume()
 
     for core, process in enumerate(processes):
         process.pin(core % psutil.cpu_count())
