@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.batch.strings import Strings
+from detectors.batch.strings import Chained, Strings
 from detectors.hashing import hash64, text_fingerprint
 from detectors.price import micro_usd, pack_price
 from schemas.numbers import parse_decimal
@@ -62,7 +62,7 @@ class Columns:
         if ids is not None:
             if isinstance(rows, slice):
                 ids = ids[rows]
-            elif isinstance(ids, Strings):
+            elif isinstance(ids, (Strings, Chained)):
                 ids = ids.take(rows)
             else:
                 ids = [ids[i] for i in rows.tolist()]

@@ -21,9 +21,10 @@ _SAME_AS: Final = {
     "rednote": "xiaohongshu",
     "xhs": "xiaohongshu",
 }
-_NUMBER: Final = {name: i for i, name in enumerate(PLATFORMS)} | {
+NUMBERS: Final = {name: i for i, name in enumerate(PLATFORMS)} | {
     other: PLATFORMS.index(name) for other, name in _SAME_AS.items()
 }
+"""Number of each known name, other names of a platform included."""
 
 
 def platform_number(name: str) -> int:
@@ -32,4 +33,4 @@ def platform_number(name: str) -> int:
     >>> platform_number("X"), platform_number("rednote"), platform_number("usenet")
     (0, 5, 7)
     """
-    return _NUMBER.get(name.strip().lower(), N_PLATFORMS - 1)
+    return NUMBERS.get(name.strip().lower(), N_PLATFORMS - 1)

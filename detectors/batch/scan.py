@@ -17,6 +17,7 @@ from detectors.batch.xxh64 import hash_slice, word8
 from detectors.columns import MENTION, TICK, UNKNOWN
 from detectors.jit import Int64, int64, jit
 from schemas.decode import MAX_ORDER, MAX_REACH, MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS
+from schemas.platforms import NUMBERS
 from schemas.records import MAX_ID_CHARS, MAX_TEXT_CHARS
 
 KEYS: Final = (
@@ -26,9 +27,10 @@ KEYS: Final = (
 )  # fmt: skip
 TYPE, ID, TS_EVENT, PLATFORM, AUTHOR, TEXT, REACH, ORDER, LANG, TS_POST, TS_LOG = range(11)
 TOKEN, PRICE, VALUE, SIDE, TRADER, LIQUIDITY, VENUE = range(11, 18)
-KIND, ID_HASH, WHO_HASH = range(18, 21)
-WIDTH: Final = 21
-"""Columns of what is found: by key, then kind and hashes. A text is its start times 2^20 plus its size."""
+KIND, ID_HASH, WHO_HASH, PLATFORM_NUMBER = range(18, 22)
+WIDTH: Final = 22
+"""Columns of what is found: by key, then kind, hashes and the platform's number, -1 where its name is not
+spelled plainly. A text is its start times 2^20 plus its size."""
 SIZE_BITS: Final = 20
 _DIGITS: Final = 15
 _MOST: Final = 12  # digits before the point: no money reaches 10^12
@@ -245,12 +247,29 @@ _WORDS: Final = tuple(
 _AS_MENTION, _AS_TICK, _BUY, _SELL = _WORDS
 
 
+_PLATFORM_BYTES: Final = np.frombuffer("".join(NUMBERS).encode(), np.uint8)
+_PLATFORM_ENDS: Final = np.cumsum([len(name) for name in NUMBERS])
+_PLATFORM_NUMBERS: Final = np.array(list(NUMBERS.values()), np.int64)
+
+
+@jit
+def _platform(data: NDArray[Any], packed: Int64) -> Int64:
+    start = int64(0)
+    for k in range(_PLATFORM_ENDS.shape[0]):
+        end = _PLATFORM_ENDS[k]
+        if _spells(data, packed, _PLATFORM_BYTES[start:end]):
+            return int64(_PLATFORM_NUMBERS[k])
+        start = end
+    return int64(-1)
+
+
 @jit
 def _checked(data: NDArray[Any], row: NDArray[Any], seen: Int64) -> bool:
     """Check a record whose fields are read, and write its kind and side as numbers."""
     if _spells(data, row[TYPE], _AS_MENTION):
         row[KIND] = MENTION
         who = row[AUTHOR]
+        row[PLATFORM_NUMBER] = _platform(data, row[PLATFORM])
         if seen & _MENTION_NEEDS != _MENTION_NEEDS or seen & ~_MENTION_HAS:
             return False
         if not 1 <= _size(row[AUTHOR]) <= MAX_ID_CHARS or _size(row[PLATFORM]) > 32:
@@ -291,7 +310,7 @@ def _checked(data: NDArray[Any], row: NDArray[Any], seen: Int64) -> bool:
 
 @jit
 def _scan(data: NDArray[Any], i: Int64, end: Int64, row: NDArray[Any]) -> bool:
-    """Read one record into its row; whether it is of plain form."""
+    """Read one record into ``row``, its place in every column; whether it is of plain form."""
     for k in range(WIDTH):
         row[k] = 0
     row[LIQUIDITY] = UNKNOWN
@@ -360,7 +379,7 @@ def scan_rows(
     out: NDArray[Any],
     plain: NDArray[Any],
 ) -> None:
-    """Read records into rows of ``out``, int64[N, WIDTH]; ``plain`` is 1 for those of plain form."""
+    """Read records into columns of ``out``, int64[WIDTH, N]; ``plain`` is 1 for those of plain form."""
     for i in range(starts.shape[0]):
-        read = _scan(data, starts[i], ends[i], out[i])
+        read = _scan(data, starts[i], ends[i], out[:, i])
         plain[i] = read and is_utf8(data, starts[i], ends[i])

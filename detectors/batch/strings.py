@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import overload
 
 import numpy as np
@@ -68,3 +70,44 @@ class Strings(Sequence[str]):
     def take(self, rows: I8) -> Strings:
         """Some of the texts, over the same buffer."""
         return Strings(self.data, self.starts[rows], self.ends[rows])
+
+
+class Chained(Sequence[str]):
+    """Texts of several sequences, in any order: none is looked up before it is asked for.
+
+    Parameters
+    ----------
+    parts : where the texts are.
+    rows : which of them, counted through all parts; all where None.
+
+    Examples
+    --------
+    >>> texts = Chained([Strings.of(["a", "b"]), ["c"]])
+    >>> list(texts), list(texts.take(np.array([2, 0]))), texts[1:][1], len(texts)
+    (['a', 'b', 'c'], ['c', 'a'], 'c', 3)
+    """
+
+    __slots__ = ("_ends", "_parts", "_rows")
+
+    def __init__(self, parts: Sequence[Sequence[str]], rows: I8 | None = None) -> None:
+        self._parts = parts
+        self._ends = list(accumulate(map(len, parts)))
+        self._rows = np.arange(self._ends[-1] if parts else 0) if rows is None else rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+    @overload
+    def __getitem__(self, i: slice) -> Chained: ...
+    def __getitem__(self, i: int | slice) -> str | Chained:
+        if isinstance(i, slice):
+            return Chained(self._parts, self._rows[i])
+        row = int(self._rows[i])
+        part = bisect_right(self._ends, row)
+        return self._parts[part][row - self._ends[part]]  # counted from the part's end
+
+    def take(self, rows: I8) -> Chained:
+        """Some of the texts."""
+        return Chained(self._parts, self._rows[rows])

@@ -113,6 +113,4 @@ def explain(
                 numbers[i, place, 2] = round_half_up(deviations[i, best] / Y_UNIT, 1.0e4)
         for k in range(3):
             q = ints[i, FIRST_MOVE + k]
-            numbers[i, width, k] = (
-                math.nan if q == NO_MOVE else round_half_up(exp2_q20(q), 1.0e4)
-            )
+            numbers[i, width, k] = math.nan if q == NO_MOVE else round_half_up(exp2_q20(q), 1.0e4)

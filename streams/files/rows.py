@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from detectors.batch.flat import Flat
 from detectors.batch.resolver import BatchResolver
+from detectors.batch.strings import Chained
 from detectors.columns import ARRAYS, Columns
 from schemas.errors import RecordError
 from schemas.records import Control
@@ -107,8 +108,9 @@ def joined(parts: Sequence[tuple[Columns, I8]]) -> Columns | None:
         for name in ARRAYS
         if name != "token"
     }
-    ids = [each for columns, _ in parts for each in columns.ids or ()]
-    whole = Columns(tokens, token=np.concatenate(token), ids=ids, **arrays)
+    ids = [columns.ids for columns, _ in parts if columns.ids is not None]
+    known = Chained(ids) if len(ids) == len(parts) else None
+    whole = Columns(tokens, token=np.concatenate(token), ids=known, **arrays)
     at = np.concatenate([at for _, at in parts])
     if bool(np.all(at[1:] >= at[:-1])):
         return whole

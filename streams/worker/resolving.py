@@ -13,7 +13,7 @@ from detectors.batch import scan
 from detectors.batch.flat import Flat, flat_mentions
 from detectors.batch.resolver import BatchResolver
 from detectors.batch.strings import I8, Strings
-from detectors.batch.text_table import PLATFORMS
+from detectors.batch.wire import platform_numbers
 from detectors.columns import MENTION, Columns
 from schemas.records import Mention
 from streams.files.rows import distinct, joined
@@ -140,13 +140,13 @@ def _texts(texts: Sequence[str] | None) -> list[str]:
 def _flat(fields: Fields, at: I8, times: I8) -> Flat:
     """Mentions of plain form at some rows, with their clamped log times."""
     n = len(at)
-    found = fields.found[:, at] if n < len(fields.plain) else fields.found
+    found = fields.found.take(at, axis=1) if n < len(fields.plain) else fields.found
     some = Fields(fields.data, found, fields.plain)
     every = np.arange(n)
     zeros = np.zeros(n, np.int64)
     return Flat(
         kind=np.zeros(n, np.uint8),
-        aux=PLATFORMS.numbers(some.texts(scan.PLATFORM), every).astype(np.uint8),
+        aux=platform_numbers(some.data, found, every).astype(np.uint8),
         ts_event_ms=found[scan.TS_EVENT],
         ts_log_ms=times,
         order=found[scan.ORDER],

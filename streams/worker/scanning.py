@@ -12,6 +12,7 @@ from detectors.batch import scan
 from detectors.batch.numbering import Numbering
 from detectors.batch.strings import I8, U1, Strings
 from detectors.batch.text_table import TextTable
+from detectors.batch.wire import texts_of
 from detectors.columns import TICK, Columns
 from schemas.decode import decode_as
 from schemas.errors import RecordError
@@ -58,20 +59,18 @@ class Fields(NamedTuple):
 
     def texts(self, key: int) -> Strings:
         """The texts of one key."""
-        packed = self.found[key]
-        starts = packed >> scan.SIZE_BITS
-        return Strings(self.data, starts, starts + (packed & ((1 << scan.SIZE_BITS) - 1)))
+        return texts_of(self.data, self.found[key])
 
 
 def fields_of(values: Slices, kind: int) -> Fields:
     """Scan values; plain are those of this kind, MENTION or TICK, and of plain form."""
     n = len(values.starts)
-    found, plain = np.empty((n, scan.WIDTH), np.int64), np.empty(n, np.bool_)
+    found, plain = np.empty((scan.WIDTH, n), np.int64), np.empty(n, np.bool_)
     data = np.frombuffer(values.raw, np.uint8)
     with np.errstate(over="ignore"):
         scan.scan_rows(data, values.starts, values.ends, found, plain)
-    plain &= found[:, scan.KIND] == kind
-    return Fields(data, np.ascontiguousarray(found.T), plain)
+    plain &= found[scan.KIND] == kind
+    return Fields(data, found, plain)
 
 
 def one_by_one(
@@ -150,7 +149,7 @@ class TickScanner:
         """Columns of the rows ``at``; of all where None."""
         found, ids = fields.found, fields.texts(scan.ID)
         if at is not None:
-            found, tokens, times, ids = found[:, at], tokens[at], times[at], ids.take(at)
+            found, tokens, times, ids = found.take(at, axis=1), tokens[at], times[at], ids.take(at)
         return Columns(
             self._numbering.names,
             token=tokens.astype(np.int32),

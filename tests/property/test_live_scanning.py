@@ -91,6 +91,15 @@ def test_ticks_scanned_equal_ticks_decoded(
     assert comparable(scanner.decode(topic, Slab.of(records), floor_ms)) == expected
 
 
+def test_a_mistake_leaves_the_others_as_the_kernels_want_them() -> None:
+    # Columns that are not contiguous are taken all the same, after seconds of compiling for them.
+    ticks = [Tick(f"t{i}", T0, TOKENS[1], 0.5, 10, "sell", "w") for i in range(9)]
+    values = [*map(encode_record, ticks), b"nonsense"]
+    records = [LogRecord(TICKS, 1, i, T0 + i, None, value) for i, value in enumerate(values)]
+    decoded = TickScanner().decode(TICKS, records, -1)
+    assert (len(plain(decoded.columns)), len(decoded.rejects)) == (9, 1)
+
+
 @given(st.lists(st.none() | st.binary(max_size=5)), st.data())
 def test_a_slab_is_the_records_it_is_made_of(values: list[bytes | None], data: Any) -> None:
     read = [LogRecord("t", 2, 3 * i, i, values[-i], value) for i, value in enumerate(values)]

@@ -26,6 +26,7 @@ from detectors.hashing import hash64, text_fingerprint
 from detectors.resolve.index import Index
 from detectors.resolve.lexicon import Lexicon
 from schemas.decode import encode_record
+from schemas.platforms import platform_number
 from schemas.records import Mention, Tick
 from tests.helpers.records import LEXICON, T0, TOKENS, plain, rows_one_by_one
 
@@ -229,6 +230,17 @@ def test_part_of_scanned_records() -> None:
                    (b'"ann"', b'""'), (b'"text"', b'"side":"buy","text"')):  # fmt: skip
         assert change[0] in raws[0]
         assert not scan_records([raws[0].replace(*change)]).plain.any(), change
+
+
+def test_platforms_of_scanned_posts_however_they_are_spelled() -> None:
+    names = ["x", "RedNote", "usenet", "twitter", " TikTok", "xiaohongshu", "other", "x "]
+    raws = [
+        encode_record(Mention(f"m{i}", T0, name, "ann", "$MOMO")) for i, name in enumerate(names)
+    ]
+    scanned = scan_records(raws)
+    assert scanned.plain.all()
+    flat = scanned.flat(np.arange(8), np.full(8, T0), BatchResolver(LEXICON))
+    assert flat.aux.tolist() == [platform_number(name) for name in names]
 
 
 def test_no_letter_of_a_copy_takes_four_bytes() -> None:
