@@ -67,6 +67,9 @@ class EngineSettings:
     min_traders_15m: int = 20
 
     def __post_init__(self) -> None:
+        for name, number in asdict(self).items():
+            if abs(number) >= 1 << 63:
+                raise ConfigError(f"engine.{name} is {str(number)[:40]}", "keep it in 63 bits")
         for name, low, high in (
             ("lateness_ms", 0, 600_000),
             ("backfill_limit_ms", self.lateness_ms, 3_600_000),

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -56,17 +55,9 @@ def _engine_names_known(given: Any) -> Any:
     return given
 
 
-def _engine_numbers_fit(settings: EngineSettings) -> EngineSettings:
-    for name, value in asdict(settings).items():
-        if abs(value) >= 1 << 63:
-            raise ConfigError(f"engine.{name} is {str(value)[:40]}", "keep it in 63 bits")
-    return settings
-
-
 Engine = Annotated[
     EngineSettings,
     BeforeValidator(_engine_names_known),
-    AfterValidator(_engine_numbers_fit),
     PlainSerializer(asdict),
 ]
 Port = Annotated[int, Field(ge=0, le=65_535)]

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from detectors.knobs import knobs
 from detectors.schedule import Change
 from detectors.settings import BAR_MS, EngineSettings
 from schemas.errors import ConfigError, RecordError
@@ -181,12 +180,8 @@ def engine_value(setting: str, text: str) -> tuple[str, Any]:
             "wrong_shape", f"{setting} is {text[:80]!r}", field="value", remedy=f"write {kind}"
         )
     try:
-        value = float(value) if isinstance(default, float) else value
-        knobs(EngineSettings(**{known[setting].name: value}))
-    except OverflowError:
-        raise RecordError(
-            "bad_number", f"{setting} is {text[:80]}", field="value", remedy="keep it in 63 bits"
-        ) from None
+        value = float(text) if isinstance(default, float) else value
+        EngineSettings(**{known[setting].name: value})
     except ConfigError as error:
         raise RecordError("bad_number", error.problem, field="value", remedy=error.remedy) from None
     return known[setting].name, value

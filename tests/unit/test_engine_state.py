@@ -370,6 +370,12 @@ def test_settings_out_of_range_are_named(changes: dict[str, Any]) -> None:
         EngineSettings(**changes)
 
 
+@pytest.mark.parametrize("logit", [1 << 63, -(10**30)])
+def test_a_setting_fits_what_the_kernel_compares_with(logit: int) -> None:
+    with pytest.raises(ConfigError, match=rf"candidate_logit_micro is {logit}; keep it in 63 bits"):
+        EngineSettings(candidate_logit_micro=logit)
+
+
 def test_rows_taken_keep_their_ids_and_order() -> None:
     rows = [(TOKENS[k % 2], Mention(f"m{k}", T0 + k, "x", "a"), T0 + k) for k in range(5)]
     columns = columns_of_mentions(rows)
