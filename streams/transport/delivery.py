@@ -230,7 +230,9 @@ class BatchConsumer(stock.Consumer):
         # At its whole broker_request_timeout Faust would give up waiting and go on without a seek.
         limit_s = 0.9 * self.app.conf.broker_request_timeout
         offsets = dict(await asyncio.wait_for(restore(self.assignment()), limit_s))
-        if epoch != self._epoch:
+        if epoch != self._epoch:  # revoked meanwhile: nobody may go on from what is loaded
+            if not self.app.should_stop:
+                await restore(set())
             return
         await self.seek_wait(offsets)
         for tp, offset in offsets.items():

@@ -146,6 +146,22 @@ async def test_state_that_cannot_be_restored_crashes_before_any_delivery(rig: Ri
     assert seen.count() == 0
 
 
+async def test_what_is_revoked_while_it_is_restored_is_given_up(rig: Rig) -> None:
+    topic, seen, asked = await rig.create(1), Seen(), []
+
+    async def restore(tps: set[TP]) -> dict[TP, int]:
+        asked.append(tps)
+        if len(asked) == 1:  # the group changes its mind meanwhile
+            await run.transport.app.consumer._settle(tps)
+        return dict.fromkeys(tps, 0)
+
+    await fill(rig.log, topic, 1, 10)
+    async with running(rig, {topic: seen}, restore=restore, wait=False) as run:
+        await eventually(lambda: len(asked) > 1)
+    assert asked[:2] == [{TP(topic, 0)}, set()]
+    assert seen.count() == 0
+
+
 async def test_a_paused_input_stops_while_others_flow_and_resumes(rig: Rig) -> None:
     topic, other, seen, rest = await rig.create(1), await rig.create(1), Seen(), Seen()
     async with running(rig, {topic: seen, other: rest}) as run:
