@@ -176,6 +176,8 @@ async def test_a_paused_input_stops_while_others_flow_and_resumes(rig: Rig) -> N
             await rig.log.append(topic, 0, [Item(None, b"%d" % n)])
             await rig.log.append(other, 0, [Item(None, b"%d" % n)])
         await eventually(lambda: rest.count() == 3 * MAX_IN_FLIGHT)
+        ledger = run.transport.app.consumer.ledger
+        await eventually(lambda: not ledger.in_flight(tp))  # what was on its way when it paused
         assert len(seen.batches) <= before + MAX_IN_FLIGHT
         held = seen.count()
         await asyncio.sleep(0.5)
