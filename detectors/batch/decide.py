@@ -233,13 +233,13 @@ def resolve_rows(
     n_pairs: Int64,
     n_unknown: Int64,
 ) -> tuple[Int64, Int64]:
-    """Fingerprint texts, and name the tokens of those whose tokens are not ``named`` already.
+    """Name the tokens of texts that are not ``named`` already, and fingerprint those with any.
 
     Lexicon: see ``detectors.batch.words.Words``. Room for one text: its ``copy``, the same with links
     blanked (``plain``), where words begin in both, what is ``seen`` of it, then what is left for the
     fingerprint; terms that
     ``hits`` and context words ``near``, tokens ``found``. Written: ``pairs`` of row and token,
-    ``unknown`` addresses, rows that are ``unsure``, ``prints`` of the others. Returns how many pairs
+    ``unknown`` addresses, rows that are ``unsure``, ``prints`` of the others where they are about a token. Returns how many pairs
     and unknown addresses there are, those before included.
     """
     run, longest = int64(MIN_CHARS), int64(1)
@@ -253,8 +253,8 @@ def resolve_rows(
             blank_links(copy, n, plain)
             text, there = plain, begins_there
             n_there = begins_of(plain, n, begins_there)
-        prints[row] = print_copy(text, n, seen)
         if named[row]:
+            prints[row] = print_copy(text, n, seen)
             continue
         before = n_unknown
         n_addresses, unlisted = int64(0), False
@@ -282,6 +282,8 @@ def resolve_rows(
         if n_found == FULL or n_found > MAX_TOKENS_PER_MENTION:
             n_unknown = before
             continue
+        if n_found > 0:
+            prints[row] = print_copy(text, n, seen)
         for k in range(n_found):
             pairs[n_pairs, 0], pairs[n_pairs, 1] = row, found[k]
             n_pairs += 1

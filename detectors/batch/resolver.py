@@ -32,7 +32,7 @@ NO_TOKEN: Final = -1
 class Found(NamedTuple):
     """Pairs of post and token, by post: rows of the texts given, and numbers of the numbering.
 
-    ``prints`` are the fingerprints of all N texts.
+    ``prints`` are fingerprints of texts, int64[N]: of those with a token, and maybe of others.
     """
 
     row: I8

@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from detectors.batch.resolver import BatchResolver
+from detectors.batch.strings import Strings
 from detectors.columns import ARRAYS, Columns, columns_of, columns_of_mentions
 from detectors.resolve.lexicon import Lexicon
 from detectors.resolve.resolver import Resolver
@@ -120,6 +121,14 @@ others = st.one_of(
     ),
 )  # fmt: skip
 records: st.SearchStrategy[Record] = st.one_of(mentions, ticks, infos, others)
+
+
+def prints_of(resolver: BatchResolver, texts: Sequence[str]) -> list[int]:
+    """Fingerprints of texts, each of which a source says to be about a token."""
+    about = dict.fromkeys(range(len(texts)), (TOKENS[0],))
+    found = resolver.resolve(Strings.of(texts), np.zeros(len(texts), np.int64), about)
+    prints: list[int] = found.prints.tolist()
+    return prints
 
 
 def plain(columns: Columns | None) -> list[tuple[Any, ...]]:

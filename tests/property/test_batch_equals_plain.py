@@ -28,6 +28,7 @@ from detectors.resolve.resolver import Resolver
 from schemas.tokens import SOLANA_MAINNET
 from streams.scenario.coins import ALL, lexicon_text
 from streams.scenario.talk import CHATTER, chatter_texts, coin_texts
+from tests.helpers.records import prints_of
 
 ROOT = Path(__file__).parents[2]
 MINTS = (
@@ -110,9 +111,11 @@ def check(texts: list[str], times: list[int], batch: BatchResolver, plain: Resol
     named: list[list[str]] = [[] for _ in texts]
     for row, token in zip(found.row.tolist(), found.token.tolist(), strict=True):
         named[row].append(batch.numbering.names[token])
+    prints = prints_of(batch, texts)
     for i, (text, at) in enumerate(zip(texts, times, strict=True)):
         assert sorted(named[i]) == list(plain.named(text, at)), repr(text)
-        assert found.prints[i] == text_fingerprint(text), repr(text)
+        assert prints[i] == text_fingerprint(text), repr(text)
+        assert not named[i] or found.prints[i] == prints[i], repr(text)
 
 
 @given(st.lists(st.tuples(TEXT, st.sampled_from([0, 10, 20, 25, 30])), max_size=12))

@@ -28,7 +28,7 @@ from detectors.resolve.lexicon import Lexicon
 from schemas.decode import encode_record
 from schemas.platforms import platform_number
 from schemas.records import Mention, Tick
-from tests.helpers.records import LEXICON, T0, TOKENS, plain, rows_one_by_one
+from tests.helpers.records import LEXICON, T0, TOKENS, plain, prints_of, rows_one_by_one
 
 MINT = "ErFms69qZsjmdGby8wkFrris2nb4Umrk6vqUGBw9kbkS"
 
@@ -39,7 +39,9 @@ def named(texts: list[str], lexicon: Lexicon = LEXICON) -> list[set[str]]:
     out: list[set[str]] = [set() for _ in texts]
     for row, token in zip(found.row.tolist(), found.token.tolist(), strict=True):
         out[row].add(resolver.numbering.names[token])
-    assert found.prints.tolist() == [text_fingerprint(text) for text in texts]
+    assert prints_of(resolver, texts) == [text_fingerprint(text) for text in texts]
+    some = found.row
+    assert found.prints[some].tolist() == [text_fingerprint(texts[i]) for i in some.tolist()]
     return out
 
 
@@ -284,8 +286,7 @@ def test_texts_of_any_length_are_told_as_plainly(letters: str) -> None:
     ]
     batch = BatchResolver(LEXICON)
     for part in (texts, texts[:2], [*texts[-1:], *texts]):
-        found = batch.resolve(Strings.of(part), np.zeros(len(part), np.int64)).prints.tolist()
-        assert found == [text_fingerprint(text) for text in part]
+        assert prints_of(batch, part) == [text_fingerprint(text) for text in part]
 
 
 def test_a_text_is_told_by_its_beginning() -> None:
