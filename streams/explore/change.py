@@ -13,7 +13,7 @@ from detectors.columns import INFO, MENTION, TICK, Columns
 from schemas.errors import UserError
 from schemas.platforms import PLATFORMS, platform_number
 from streams.cli.times import duration_ms
-from streams.files.rows import joined
+from streams.files.rows import joined, without_chunk
 from streams.replay.steps import Step
 
 KINDS: Final = {"mention": MENTION, "tick": TICK, "token_info": INFO}
@@ -133,7 +133,7 @@ class Changed:
             return None
         end = int(np.searchsorted(whole.ts_log_ms, through_ms, side="right"))
         if end < len(whole):
-            self._held[key] = whole.take(np.arange(end, len(whole)))
+            self._held[key] = without_chunk(whole.take(np.arange(end, len(whole))))
         return whole.take(np.arange(end)) if end else None
 
     def _parts(self, columns: Columns | None) -> list[Columns]:

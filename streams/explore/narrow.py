@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from detectors.columns import Columns
+from streams.files.rows import without_chunk
 
 
 def used_tokens(columns: Columns) -> list[int]:
@@ -36,5 +37,5 @@ def narrowed(columns: Columns | None, wanted: Callable[[str], bool]) -> Columns 
     rows = np.flatnonzero(token >= 0)
     if not len(rows):
         return None
-    narrow = columns.take(rows)
+    narrow = without_chunk(columns.take(rows))
     return replace(narrow, tokens=[columns.tokens[k] for k in kept], token=token[rows])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -82,6 +82,17 @@ def distinct(rows: I8) -> int:
     (2, 0)
     """
     return min(len(rows), 1) + int(np.count_nonzero(rows[1:] != rows[:-1]))
+
+
+def without_chunk(columns: Columns) -> Columns:
+    """The same rows for whoever keeps them beyond their chunk: ids of their own, not the chunk's whole memory.
+
+    >>> from detectors.batch.strings import Strings
+    >>> rows = Columns([], *[np.zeros(1)] * 11, ids=Strings.of(["a"]))
+    >>> without_chunk(rows).ids, without_chunk(replace(rows, ids=None)).ids
+    (['a'], None)
+    """
+    return columns if columns.ids is None else replace(columns, ids=list(columns.ids))
 
 
 def joined(parts: Sequence[tuple[Columns, I8]]) -> Columns | None:
