@@ -64,7 +64,8 @@ class Seen:
     def load(self, entries: bytes) -> None:
         """Undo ``entries``."""
         given = np.frombuffer(entries, ENTRY)
-        self._fill(np.ascontiguousarray(given["key"]), np.ascontiguousarray(given["bar"]))
+        # Copied: a view of one entry or none may not be written, and a kernel is compiled anew for it.
+        self._fill(given["key"].copy(), given["bar"].copy())
 
     def _resize(self, oldest: int) -> None:
         """Keep one to three entries a bucket; they rise by one a bucket at most until the next look."""

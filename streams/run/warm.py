@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import numpy as np
+
+from detectors.alerts import AlertWriter
 from detectors.batch.resolver import BatchResolver
 from detectors.columns import columns_of
+from detectors.layout import N_ALERT_INTS, N_FEATURES, N_Z
 from detectors.resolved import decode_batch, pack_columns, unpack_batch
 from schemas.decode import encode_record
-from schemas.records import Heartbeat, Mention, Tick
+from schemas.records import Mention, Tick
 from schemas.topics import MENTIONS, TICKS
 from streams.detection import Detection
 from streams.log.base import LogRecord
@@ -51,10 +55,17 @@ def warm_up(detection: Detection, say: Callable[[str], None]) -> None:
         lexicon="",
     )
     engine.push("posts", unpack_batch(decode_batch(raw), -1), 1, _T0, _T0)
-    trades, beat = [encode_record(tick)] * FEW, encode_record(Heartbeat("h", _T0))
-    for n, values in enumerate((trades, [*trades, beat])):  # their columns lie differently
-        some = [LogRecord(TICKS, 0, 0, _T0, None, value) for value in values]
-        engine.push("trades", TickScanner().decode(TICKS, some, _T0).columns, n + 1, _T0)
+    trades = [LogRecord(TICKS, 0, 0, _T0, None, encode_record(tick))] * FEW
+    engine.push("trades", TickScanner().decode(TICKS, trades, _T0).columns, 1, _T0)
     for name in names:
         engine.push(name, None, 9, _T0 + 60_000)
     detection.engine(names).restore(engine.snapshot())
+    _write_alert(detection)
+
+
+def _write_alert(detection: Detection) -> None:
+    """Write an alert of nothing: the first that matters does not wait for what explains it."""
+    ints, features = np.zeros((1, N_ALERT_INTS), np.int64), np.zeros((1, N_FEATURES))
+    means, deviations = np.zeros((2, 1, N_Z))
+    writer = AlertWriter(detection.settings, detection.model, detection.fingerprint, {})
+    writer.write(1, lambda _: _TOKEN, ints, features, means, deviations, lambda _: None)
