@@ -236,15 +236,20 @@ class Backlog:
 
     @contextmanager
     def watched(self, group: str, topic: str) -> Iterator[list[tuple[float, int]]]:
-        """When a group had committed how much of a topic: a list that grows while the block runs."""
-        seen: list[tuple[float, int]] = []
+        """When a group had committed how much of a topic: a list that grows while the block runs.
+
+        It has what was committed when the block began, and when it ended.
+        """
+        cluster = Cluster(self.bootstrap)
+        seen = [(monotonic(), cluster.committed(group, topic))]
         over = Event()
 
         def look() -> None:
-            cluster = Cluster(self.bootstrap)
-            while not over.wait(_POLL_S):
+            ended = False
+            while not ended:
+                ended = over.wait(_POLL_S)
                 done = cluster.committed(group, topic)
-                if not seen or done > seen[-1][1]:
+                if done > seen[-1][1]:
                     seen.append((monotonic(), done))
             cluster.close()
 

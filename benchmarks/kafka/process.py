@@ -126,8 +126,9 @@ def goldendog(*args: str) -> list[str]:
 def slowed(processes: Sequence[Process], share: float) -> Iterator[None]:
     """Processes that get a share of CPU time, each of a core of its own: as on as many slow machines.
 
-    Whoever had more is stopped until it is due again: for some milliseconds, too short for anyone to take
-    it for dead. What is due is kept for ``_KEPT_S`` at most: who waits for others does not catch up.
+    Whoever had more is stopped until it is due again. The system counts CPU time in hundredths of a second:
+    that is for some 30 ms at a quarter and for half a second at a fiftieth, too short for anyone to take it
+    for dead. What is due is kept for ``_KEPT_S`` at most: who waits for others does not catch up.
     """
     over = Event()
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.kafka import feeds, quix
-from benchmarks.kafka.backlog import summary
+from benchmarks.kafka import backlog, feeds, quix
+from benchmarks.kafka.backlog import Backlog, Sizes, summary
 from benchmarks.kafka.live import latencies
 from benchmarks.kafka.measure import Options, measure
 from benchmarks.kafka.receiver import Received
@@ -124,3 +124,25 @@ def test_a_peer_that_cannot_be_installed_is_left_out_and_said(tmp_path: Path) ->
     assert python is None
     assert told.startswith("left out: quixstreams==3")
     assert "could not be installed (" in told
+
+
+def test_a_watch_sees_what_is_committed_when_it_begins_and_when_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = [7]
+
+    class Counting:
+        def __init__(self, _: str) -> None:
+            pass
+
+        def committed(self, *_: str) -> int:
+            return done[0]
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(backlog, "Cluster", Counting)
+    with Backlog("nowhere", Sizes(0, 0, 0, 1, 1), tmp_path).watched("group", "topic") as seen:
+        assert [at for _, at in seen] == [7]
+        done[0] = 9
+    assert [at for _, at in seen] == [7, 9]
