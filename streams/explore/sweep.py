@@ -28,7 +28,7 @@ from streams.explore.many import ManyEngine
 from streams.explore.material import Material
 from streams.explore.narrow import narrowed
 from streams.explore.worth import Prices, Record, Worth, record, worth
-from streams.files.rows import joined
+from streams.files.rows import joined, without_chunk
 from streams.replay.inputs import Inputs, opened
 from streams.replay.run import OnProgress, Progress
 from streams.replay.steps import Step
@@ -262,7 +262,8 @@ class _Run:
             if rows > KEPT_ROWS:
                 self._kept = None
             elif self._kept is not None:
-                self._kept.append(step)
+                columns = {p: each and without_chunk(each) for p, each in step.columns.items()}
+                self._kept.append(replace(step, columns=columns))
         return found
 
     def _try_all(self, tokens: set[str], prices: Prices) -> int:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from detectors.batch.strings import Strings
 from detectors.columns import TICK, Columns, columns_of
+from detectors.settings import EngineSettings
 from schemas.records import Tick
 from streams.explore.change import Change, Changed, Source
+from streams.explore.material import material
 from streams.explore.narrow import narrowed
+from streams.explore.sweep import _Run
+from streams.files.write import write_records
+from streams.replay.inputs import opened
 from streams.replay.steps import Step
 from tests.helpers.records import T0, TOKENS
 
@@ -47,3 +53,14 @@ def test_records_of_some_tokens_are_kept_without_the_others() -> None:
     del columns
     assert rows is not None and list(rows.ids or ()) == ["t0/1"]
     assert buffer() is None
+
+
+def test_a_log_that_is_kept_for_a_sweep_is_kept_without_its_files(tmp_path: Path) -> None:
+    path = tmp_path / "log.ndjson"
+    ticks = [Tick(f"t{n}", T0 + 1_000 * n, TOKENS[n % 3], 1, 1, "buy", "w") for n in range(50)]
+    write_records(ticks, path)
+    with opened([path], tmp_path / "spill") as inputs:
+        run = _Run(material([path]), inputs, (EngineSettings(),), lambda _: None)
+        run.all(("candidate_bars",))
+    kept = [columns.ids for step in run._kept or () for columns in step.columns.values() if columns]
+    assert kept == [[tick.id for tick in ticks]]
