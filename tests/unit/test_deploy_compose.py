@@ -138,6 +138,13 @@ def test_images_are_pinned_and_ports_stay_on_this_machine(
     assert len({port.split(":")[1] for port in ports}) == len(ports)
 
 
+def test_an_image_of_ours_is_asked_of_no_registry(services: dict[str, dict[str, Any]]) -> None:
+    """`docker compose pull`, and `up` before the first build, would look for it on Docker Hub."""
+    ours = {name: each for name, each in services.items() if each["image"] == "goldendog"}
+    [builder] = [name for name, each in ours.items() if "build" in each]
+    assert {each.get("pull_policy") for name, each in ours.items() if name != builder} == {"never"}
+
+
 def test_every_file_named_is_there(services: dict[str, dict[str, Any]]) -> None:
     named = [v.split(":")[0] for s in services.values() for v in s.get("volumes", ())]
     volumes = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["volumes"]
