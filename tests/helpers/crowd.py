@@ -40,12 +40,12 @@ def words(seed: int, n: int) -> str:
     return " ".join(random.Random(seed).choices(WORDS, k=n))
 
 
-def crowd(round_: int, now_ms: int) -> list[Record]:
+def crowd(round_: int, now_ms: int, price_usd: str = "0.01") -> list[Record]:
     """Ten people post about a coin and trade it, now."""
     found: list[Record] = []
     for i in range(10):
         at = now_ms - 10 * i
         text = words(100 * round_ + i, 9)
         found.append(Mention(f"m{round_}-{i}", at, "x", f"a{i}", text, (TOKENS[0],)))
-        found.append(Tick(f"t{round_}-{i}", at, TOKENS[0], "0.01", 500, "buy", f"w{i}"))
+        found.append(Tick(f"t{round_}-{i}", at, TOKENS[0], price_usd, 500, "buy", f"w{i}"))
     return found

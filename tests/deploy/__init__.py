@@ -1,0 +1,1 @@
+"""deploy/ brought up without Docker: namespaces of this machine stand for containers."""
