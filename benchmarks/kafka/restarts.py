@@ -259,7 +259,6 @@ def _together(
         backlog.read_to_end(team[0], group, TICKS)
         cpu_s = sum(worker.cpu_s() for worker in team) - cpu_s
     times, done = zip(*seen, strict=True)
-    first, last = np.quantile(done, 0), len(ticks.values)
-    low, high = np.interp([0.1, 0.9], [0, 1], [first, last])
-    begun, ended = np.interp([low, high], done, times).tolist()
-    return cpu_s / (last - first), (high - low) / (ended - begun)
+    n = len(ticks.values) - done[0]
+    begun, ended = np.interp([done[0] + n / 10, done[0] + 9 * n / 10], done, times).tolist()
+    return cpu_s / n, 0.8 * n / (ended - begun)

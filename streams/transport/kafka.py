@@ -2,7 +2,7 @@
 
 On top of ``delivery``: fetches wait for 256 KiB or 200 ms (else a live trickle makes batches of one
 record; ``gathering`` makes larger ones), aborted transactions are not read, and a process that was
-frozen past the session timeout crashes instead of acting for partitions that others own by now.
+frozen past Kafka's session timeout crashes instead of acting for partitions that others own by now.
 """
 
 from __future__ import annotations

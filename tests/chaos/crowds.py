@@ -9,7 +9,7 @@ from tests.chaos.kills import whole
 from tests.chaos.stage import Stage
 
 FROZEN_S = 10.0
-"""Longer than the session timeout of the stage's workers."""
+"""Longer than the Kafka session timeout of the stage's workers."""
 
 
 async def join_and_leave(it: Stage) -> None:
@@ -29,7 +29,7 @@ async def join_and_leave(it: Stage) -> None:
 
 
 async def frozen(it: Stage) -> None:
-    """SIGSTOP of a worker past the session timeout, and SIGCONT when others have its partitions."""
+    """SIGSTOP of a worker past Kafka's session timeout, and SIGCONT when others have its partitions."""
     records = whole(8)
     one, _ = await it.kept("one", "two")
     feeding = asyncio.create_task(it.feed(records, per_s=300))

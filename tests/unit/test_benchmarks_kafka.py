@@ -36,7 +36,7 @@ def test_a_backlog_is_reported_by_its_median_and_in_ratios() -> None:
         "detect_to_faust_decode": pytest.approx(10),
         "detect_to_quix_scores": pytest.approx(10),
     }
-    told = list(lines("backlog", part | {"sizes": {"partitions": 8, "runs": 3, "share": 0.25}}))
+    told = list(lines("backlog", part | {"sizes": {"partitions": 8, "runs": 3}}))
     assert max(map(len, told)) <= 90
     assert any("100,000 (10,000-100,000)" in line for line in told)
     assert sum("10.0 x" in line for line in told) == 2
