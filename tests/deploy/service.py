@@ -43,20 +43,26 @@ def seconds_of(text: str) -> float:
     return float(text.removesuffix("s"))
 
 
+def environment(told: dict[str, Any]) -> dict[str, str]:
+    """A service's variables, with what compose puts in where nothing is set."""
+    whole = {name: str(value) for name, value in told.get("environment", {}).items()}
+    return {k: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", v) for k, v in whole.items()}
+
+
 class Service:
     """One of compose's services."""
 
     def __init__(self, name: str, told: dict[str, Any], image: Image, folder: Path) -> None:
         self.name, self.told, self._log = name, told, folder / f"{name}.log"
-        env = {k: str(v) for k, v in told.get("environment", {}).items()}
-        env = {k: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", v) for k, v in env.items()}
         binds = {}
         for source, inside, *_ in (each.split(":") for each in told.get("volumes", ())):
             here = DEPLOY / source if source.startswith(".") else folder / f"volume-{source}"
             if not here.exists():  # a new volume is what the image holds there, owners too
                 subprocess.run(["cp", "-a", image.within(inside), here], check=True)
             binds[inside] = here.resolve()
-        self.box = Container(image, folder / name, env, binds, network=f"goldendog-{name}")
+        self.box = Container(
+            image, folder / name, environment(told), binds, network=f"goldendog-{name}"
+        )
         hosts = self.box.folder / "layer" / "etc" / "hosts"
         hosts.parent.mkdir(parents=True)
         shutil.copy(folder / "hosts", hosts)

@@ -17,6 +17,7 @@ from streams.cli.main import exit_code
 from streams.kafka import admin
 from streams.run import kafka as running
 from streams.settings_load import load_settings
+from tests.deploy.service import environment
 from tests.helpers.prometheus import promtool
 
 ROOT = Path(__file__).parents[2]
@@ -30,12 +31,6 @@ def services() -> dict[str, dict[str, Any]]:
         "services"
     ]
     return found
-
-
-def environment(service: dict[str, Any]) -> dict[str, str]:
-    """Its variables, with what compose puts in where nothing is set."""
-    whole = {name: str(value) for name, value in service.get("environment", {}).items()}
-    return {k: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", v) for k, v in whole.items()}
 
 
 @pytest.fixture
