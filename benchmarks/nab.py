@@ -1,15 +1,15 @@
-"""How far counts of posts every five minutes stand out, in the columns that scorers of NAB read.
+"""What is told of counts of posts every five minutes, in the columns that scorers of NAB read.
 
-``python -m benchmarks.nab FOLDER --out DIR [--score z_mentions_day] [--once]``: each ``NAME.csv`` of FOLDER
-(``timestamp,value``, as in the Numenta Anomaly Benchmark's ``realTweets``) is imported as ``goldendog import x-mentions
---minutes 5 --latency mentions=0`` does, replayed by itself as ``goldendog replay --scores all`` does, and becomes
-DIR/``NAME.csv``: ``timestamp,anomaly_score``, one row for each that was read.
+``python -m benchmarks.nab FOLDER --out DIR``: each ``NAME.csv`` of FOLDER (``timestamp,value``, as in the Numenta
+Anomaly Benchmark's ``realTweets``) is imported as ``goldendog import x-mentions --minutes 5 --latency mentions=0``
+does, replayed by itself as ``goldendog replay`` does with ``ticks = false``, and becomes DIR/``NAME.csv``:
+``timestamp,anomaly_score``, one row for each that was read. A row counts where a candidate alert was raised within its
+five minutes: what a trader is told, with every rule and limit. Its anomaly score is z / (1 + z), of the z that opened
+the episode; all others are 0.
 
-A row's z is the highest of the bars that end within its five minutes, so what it knows had been posted by
-their end. Its anomaly score is z / (1 + z), and 0 where z is below 0, unknown, or nothing was posted. Nobody knows
-who wrote, so every post has an author of its own, and ``z_authors`` says little that ``z_mentions`` does not.
-
-With ``--once`` a row counts only where it is above every row of the three hours before it (the default of
+With ``--score z_mentions_week``, or another, no rule is asked: a row's z is then the highest of the bars that end within its
+five minutes, 0 where it is below, unknown, or nothing was posted. Nobody knows who wrote, so every post has an
+author of its own, and ``z_authors`` says little that ``z_mentions`` does not. With ``--once`` a row counts only where it is above every row of the three hours before it (the default of
 ``refractory_bars``): a burst is then told again only while it rises.
 """
 
@@ -31,6 +31,7 @@ from streams.numba_cache import prepare_numba_cache
 prepare_numba_cache()
 
 import pyarrow as pa  # noqa: E402 - after the cache is set
+import pyarrow.compute as pc  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
 from detectors.layout import BAR_MS  # noqa: E402
@@ -41,7 +42,9 @@ from streams.imports.run import LEXICON, run_import  # noqa: E402
 from streams.imports.x_mentions import XMentions  # noqa: E402
 from streams.replay.api import replay  # noqa: E402
 
-SCORES: Final = ("z_mentions", "z_mentions_day", "z_authors")
+SCORES: Final = ("z_mentions", "z_mentions_day", "z_authors", "z_mentions_week")
+WEEK: Final = "z_mentions_week"
+POSTS_ALONE: Final = EngineSettings(ticks=False)
 MINUTES: Final = 5
 MINUTE_MS: Final = 60_000
 ROW_MS: Final = MINUTES * MINUTE_MS
@@ -72,22 +75,28 @@ def read_series(path: Path) -> Series:
     return Series(times, minutes, np.array([posts for _, posts in rows], np.int64))
 
 
-def bar_scores(series: Series, coin: str) -> pa.Table:
+def imported(series: Series, coin: str, folder: Path) -> Path:
+    """Import a series into a folder of records, its lexicon beside them."""
+    some = np.flatnonzero(series.posts)
+    lines = (f"{series.minutes[i]},{coin},{series.posts[i]},{series.posts[i]}\n" for i in some)
+    counts = folder / "counts.csv"
+    counts.write_text("t,coin,tweets,users\n" + "".join(lines), "utf-8")
+    run_import(XMentions(counts, Delays(mentions=0), minutes=MINUTES), folder / "records")
+    return folder / "records"
+
+
+def candidates(records: Path) -> pa.Table:
+    """Every bar that opened an episode, ``ts_bar_end_ms``, and its ``z_mentions_week``, in order of time."""
+    told = replay(records, lexicon=records / LEXICON, settings=POSTS_ALONE).alerts
+    opened = told.filter(pc.equal(told["kind"], "candidate"))
+    return pa.table({"ts_bar_end_ms": opened["ts_bar_end_ms"], WEEK: opened["reason1_value"]})
+
+
+def bar_scores(records: Path, out: Path) -> pa.Table:
     """Every bar that the engine looked at: ``ts_bar_end_ms`` and the scores, in order of time."""
-    with TemporaryDirectory(prefix="goldendog-nab-") as temporary:
-        folder = Path(temporary)
-        some = np.flatnonzero(series.posts)
-        lines = (f"{series.minutes[i]},{coin},{series.posts[i]},{series.posts[i]}\n" for i in some)
-        counts = folder / "counts.csv"
-        counts.write_text("t,coin,tweets,users\n" + "".join(lines), "utf-8")
-        records = folder / "records"
-        run_import(XMentions(counts, Delays(mentions=0), minutes=MINUTES), records)
-        replay(records, lexicon=records / LEXICON, scores="all", out=folder / "out")
-        return pq.read_table(
-            folder / "out" / "scores.parquet",
-            columns=["ts_bar_end_ms", *SCORES],
-            memory_map=False,
-        )
+    replay(records, lexicon=records / LEXICON, scores="all", out=out)
+    columns = ["ts_bar_end_ms", *SCORES]
+    return pq.read_table(out / "scores.parquet", columns=columns, memory_map=False)
 
 
 def row_scores(series: Series, bars: pa.Table, score: str) -> F8:
@@ -124,13 +133,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Score counts of posts for NAB.")
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True)
-    parser.add_argument("--score", choices=SCORES, default=SCORES[0])
+    parser.add_argument("--score", choices=SCORES, help="of rows, instead of alerts")
     parser.add_argument("--once", action="store_true", help="tell a burst once, and while it rises")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     for path in sorted(args.folder.glob("*.csv")):
         series = read_series(path)
-        z = row_scores(series, bar_scores(series, path.stem), args.score)
+        with TemporaryDirectory(prefix="goldendog-nab-") as temporary:
+            folder = Path(temporary)
+            records = imported(series, path.stem, folder)
+            bars = bar_scores(records, folder / "out") if args.score else candidates(records)
+        z = row_scores(series, bars, args.score or WEEK)
         write_scores(series, told_once(z) if args.once else z, args.out / path.name)
         print(f"{path.stem}: {len(z)} rows, {int(series.posts.sum())} posts", file=sys.stderr)
 

@@ -12,9 +12,9 @@ from typing import Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.kernels.episodes import SURGE
+from detectors.kernels.episodes import ATTENTION, SURGE
 from detectors.kernels.explain import explain, round_half_up
-from detectors.layout import ALERT_KINDS, BAR_MS, DAY, FEATURES, HOUR, N_Z
+from detectors.layout import ALERT_KINDS, BAR_MS, DAY, FEATURES, HOUR, N_Z, WEEK, Z_WEEK
 from detectors.model import MICRO, Model
 from detectors.price import EXACT, price_decimal
 from detectors.settings import EngineSettings
@@ -22,6 +22,7 @@ from schemas.records import SCHEMA_VERSION, Alert, AlertKind, Reason, Trigger
 
 MAX_REASONS: Final = 8
 _DAY_SCORES: Final = 7
+_RULES: Final[dict[int, Trigger]] = {SURGE: "surge", ATTENTION: "attention"}
 _BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS: Final = tuple(x + y for x in _BASE32 for y in _BASE32)
 
@@ -88,8 +89,8 @@ class AlertWriter:
             model.expected, most, numbers,
         )  # fmt: skip
         alerts = [
-            self._alert(token_of(row[1]), row, features_of, numbers_of, id_of)
-            for row, features_of, numbers_of in zip(
+            self._alert(token_of(row[1]), row, features_of, reasons, moves, id_of)
+            for row, features_of, (*reasons, moves) in zip(
                 ints[:n].tolist(), most.tolist(), numbers.tolist(), strict=True
             )
         ]
@@ -101,20 +102,20 @@ class AlertWriter:
         row: list[int],
         most: list[list[int]],
         numbers: list[list[float]],
+        moves: list[float],
         id_of: Callable[[int], str | None],
     ) -> Alert:
         (
             bar, _, kind_number, sequence, start_bar, logit, price, price_ms, liquidity, supply,
             _, _, _, attention, _, mentions, authors, trades, traders, late, on_time,
-            minutes, quarters, *refs,
+            minutes, quarters, hours, *refs,
         ) = row  # fmt: skip
         kind = cast("AlertKind", ALERT_KINDS[kind_number])
         start_ms = start_bar * BAR_MS
         end_ms = (bar + 1) * BAR_MS
         exact = price_decimal(price) if price else None
-        moved = [_known(x) for x in numbers.pop()]
+        moved = [_known(x) for x in moves]
         opened = kind != "candidate"
-        rule: Trigger = "surge" if kind_number == SURGE else "classifier"
         return Alert(
             schema_version=SCHEMA_VERSION,
             alert_id=alert_id(token, start_ms, kind, sequence),
@@ -141,16 +142,22 @@ class AlertWriter:
             trades_60s=trades,
             traders_60s=traders,
             late_share=rounded(late / max(late + on_time, 1)) or 0.0,
-            baseline_coverage=rounded((minutes + 15 * quarters) / (HOUR + 15 * DAY), 4) or 0.0,
-            reasons=_reasons(most, numbers, minutes, quarters),
+            baseline_coverage=self._coverage(minutes, quarters, hours),
+            reasons=_reasons(most, numbers, minutes, quarters, hours),
             evidence=tuple([text for ref in refs if ref >= 0 and (text := id_of(ref)) is not None]),
             fingerprint=self.fingerprint,
-            trigger=None if opened else rule,
+            trigger=None if opened else _RULES.get(kind_number, "classifier"),
         )
+
+    def _coverage(self, minutes: int, quarters: int, hours: int) -> float:
+        """Share of the baselines that was there; the week's counts where it decides."""
+        week = not self.settings.ticks
+        had = minutes + 15 * quarters + 60 * hours * week
+        return rounded(had / (HOUR + 15 * DAY + 60 * WEEK * week), 4) or 0.0
 
 
 def _reasons(
-    most: list[list[int]], numbers: list[list[float]], minutes: int, quarters: int
+    most: list[list[int]], numbers: list[list[float]], minutes: int, quarters: int, hours: int
 ) -> tuple[Reason, ...]:
     return tuple(
         [
@@ -159,13 +166,24 @@ def _reasons(
                 _known(value),
                 _known(mean),
                 _known(deviation),
-                None if k >= N_Z else quarters if k >= _DAY_SCORES else minutes,
+                baseline_length(k, minutes, quarters, hours),
                 micro / MICRO,
             )
             for (k, micro), (value, mean, deviation) in zip(most, numbers, strict=True)
             if k >= 0
         ]
     )
+
+
+def baseline_length(feature: int, minutes: int, quarters: int, hours: int) -> int | None:
+    """How many buckets a feature's baseline has; None where it has none.
+
+    >>> [baseline_length(k, 60, 96, 168) for k in (0, 7, 10, 34)]
+    [60, 96, None, 168]
+    """
+    if feature == Z_WEEK:
+        return hours
+    return None if feature >= N_Z else quarters if feature >= _DAY_SCORES else minutes
 
 
 def _known(number: float) -> float | None:

@@ -32,8 +32,8 @@ from detectors.layout import (
     BAR_MS,
     EXPIRE_BARS,
     N_ALERT_INTS,
+    N_BASELINES,
     N_FEATURES,
-    N_Z,
     READY,
     REC,
 )
@@ -116,8 +116,8 @@ class Engine:
             np.empty((256, N_FEATURES)),
             np.empty((16, N_ALERT_INTS), np.int64),
             np.empty((16, N_FEATURES)),
-            np.empty((16, N_Z)),
-            np.empty((16, N_Z)),
+            np.empty((16, N_BASELINES)),
+            np.empty((16, N_BASELINES)),
         )
         self._lives = np.empty((16, 3), np.int64)
         self._knobs = knobs(settings)

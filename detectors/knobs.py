@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernels import episodes as ep
 from detectors.kernels.maths import log2_q20
 from detectors.settings import EngineSettings
+
+CROWD: Final = 30
+"""Person-minutes of authors in 15 minutes that make their number worth following, beside traders."""
 
 
 def knobs(settings: EngineSettings) -> NDArray[np.int64]:
@@ -38,7 +43,21 @@ def knobs(settings: EngineSettings) -> NDArray[np.int64]:
     )
     out[ep.T_AUTHORS] = settings.min_authors_15m if settings.mentions else 0
     out[ep.T_TRADERS] = settings.min_traders_15m
+    out[ep.T_CROWD] = CROWD
+    out[ep.T_ATTENTION] = ep.NEVER
+    if not settings.ticks:
+        _without_trades(out, settings)
     return out
+
+
+def _without_trades(out: NDArray[np.int64], settings: EngineSettings) -> None:
+    """No price to look at, and a classifier that knows none: attention alone decides."""
+    out[ep.T_NO_TRADES] = 1
+    out[ep.T_ATTENTION] = _thousandths(settings.attention_z_week)
+    out[ep.T_TRADERS] = 0
+    out[ep.T_CROWD] = 1
+    out[ep.T_DRAW_Q20] = 0
+    out[[ep.T_LOGIT, ep.T_STEP, ep.T_RISE_Q20, ep.T_RUG_Q20, ep.T_FALL_Q20]] = ep.NEVER
 
 
 def _thousandths(value: float) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.settings import BAR_MS as BAR_MS
+from detectors.settings import HOUR_MS as HOUR_MS
 from schemas.platforms import N_PLATFORMS
 
 MINUTE_BARS: Final = 12
@@ -33,8 +34,14 @@ DAY_RING: Final = 98
 MIN_MINUTES: Final = 5
 """Fewest baseline minutes for a score; below it the score is unknown (NaN)."""
 MIN_QUARTERS: Final = 4
+HOUR_QUARTERS: Final = 4
+"""Quarter-hours of the hour that stands against the week, the current one included."""
+WEEK: Final = 168
+WEEK_RING: Final = 170
+"""Hours kept; the week's baseline is WEEK of them, ending before that hour."""
+MIN_HOURS: Final = 24
 EXPIRE_BARS: Final = 18_000
-"""25 h of silence: longer than every ring reaches, so the token starts anew, evicted or not."""
+"""25 h of silence, a day and the long window: the token then starts anew, evicted or not."""
 ONSET_GAP_BARS: Final = 120
 """A burst began when scores first ran high; this long without one ends it."""
 TEXTS: Final = 8
@@ -115,6 +122,7 @@ STATE: Final = np.dtype(
         ("base_min", "i8"),
         ("cur_q", "i8"),
         ("base_q", "i8"),
+        ("base_h", "i8"),
         ("hot_bar", "i8"),  # burst's first and last high-scoring bar
         ("hot_last", "i8"),
         ("ep_start", "i8"),
@@ -148,10 +156,14 @@ STATE: Final = np.dtype(
         ("qacc", "i8", 3),  # the quarter being filled: mentions, trades, volume (micro-USD)
         ("qsum", "i8", 3),
         ("qsq", "i8", 3),
+        ("wsum", "i8"),  # exact sums over the week's hours: mentions, in 1/16
+        ("wsq", "i8"),
+        ("quarters", "i8", HOUR_QUARTERS),  # mentions of the last whole quarters
         ("hour_price", "i4", HOUR_RING),  # log2 price at each minute's end
         ("swell_ring", "i8", (SWELL_RING, 5)),  # mentions, trades, volume, authors, traders
         ("hour_ring", "i4", (HOUR_RING, M_COLS)),  # of busy minutes alone
         ("day_ring", "i4", (DAY_RING, 3)),
+        ("week_ring", "u2", WEEK_RING),
         ("w", WINDOW_BAR, SHORT),
     ],
     align=True,
@@ -203,19 +215,27 @@ FEATURES: Final = (
     "authors_15m",
     "mentions_mean_1h",
     "traders_mean_1h",
+    "z_mentions_week",
 )
 N_FEATURES: Final = len(FEATURES)
-POST_FEATURES: Final = (0, 1, 7, 10, 11, 15, 16, 17, 18, 19, 26, 29, 31, 32)
+POST_FEATURES: Final = (0, 1, 7, 10, 11, 15, 16, 17, 18, 19, 26, 29, 31, 32, 34)
 """Features that posts alone tell."""
+TRADE_FEATURES: Final = (2, 3, 4, 5, 6, 8, 9, 12, 13, 14, 20, 21, 22, 23, 24, 25, 27, 33)
+"""Features that trades alone tell."""
 Z_TRADES: Final = FEATURES.index("z_trades")
 Z_RETURN: Final = FEATURES.index("z_return")
+Z_WEEK: Final = FEATURES.index("z_mentions_week")
 N_Z: Final = 10
-"""The first N_Z features are z-scores, with a baseline to explain them."""
-FEATURE_HASH: Final = hashlib.sha256(" ".join(FEATURES).encode()).hexdigest()[:16]
+"""The first N_Z features are z-scores that open the gate before the trees."""
+N_BASELINES: Final = N_Z + 1
+"""Z-scores with a baseline to explain them: the first N_Z features, then Z_WEEK."""
+MODEL_FEATURES: Final = FEATURES[:34]
+"""What the classifier looks at; what follows was added since it was trained."""
+FEATURE_HASH: Final = hashlib.sha256(" ".join(MODEL_FEATURES).encode()).hexdigest()[:16]
 LAYOUT_HASH: Final = hashlib.sha256(repr((REC.descr, STATE.descr)).encode()).digest()
 
-ALERT_KINDS: Final = ("", "candidate", "update", "fading", "closed", "candidate")
-"""By the kernel's number; a candidate has two, one for each rule that opens an episode."""
+ALERT_KINDS: Final = ("", "candidate", "update", "fading", "closed", "candidate", "candidate")
+"""By the kernel's number; a candidate has three, one for each rule that opens an episode."""
 ALERT_INTS: Final = [
     "bar",
     "slot",
@@ -240,6 +260,7 @@ ALERT_INTS: Final = [
     "on_time",
     "minutes",
     "quarters",
+    "hours",
     "ref0",
     "ref1",
     "ref2",

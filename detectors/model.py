@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernels.trees import INNER, LEAVES, contributions
-from detectors.layout import FEATURE_HASH, N_FEATURES
+from detectors.layout import FEATURE_HASH, MODEL_FEATURES
 from schemas.errors import ModelError
 
 MICRO: Final = 1_000_000
@@ -59,7 +59,7 @@ class Model:
         if self.feature_hash != FEATURE_HASH:
             msg = f"the model was trained on features {self.feature_hash}, this is {FEATURE_HASH}"
             raise ModelError(msg, "train it again with `goldendog train`")
-        if trees and not 0 <= int(self.feat.min()) <= int(self.feat.max()) < N_FEATURES:
+        if trees and not 0 <= int(self.feat.min()) <= int(self.feat.max()) < len(MODEL_FEATURES):
             raise ModelError("the model names a feature that is none", "train it again")
 
     def probability(self, logit_micro: int) -> float:

@@ -8,6 +8,7 @@ from typing import Final
 from schemas.errors import ConfigError
 
 BAR_MS: Final = 5_000
+HOUR_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class EngineSettings:
     surge_z_return, surge_z_trades : where it holds none, an episode also opens with the first bar in
         which the z-scores of return and of trades both reach these, whatever the classifier says:
         it knows waves of posts, and a market alone shows a surge sooner.
+    ticks : whether the log holds trades. Where it holds none, what trades would tell is unknown, and
+        neither a price nor traders are asked for; it cannot lack posts, too.
+    attention_z_week : where it holds none, an episode opens with the first bar in which the z-score
+        of an hour's posts against the week's hours reaches this, and with no other: the
+        classifier knows nothing that does not trade. The episode fades with its attention.
     min_authors_15m, min_traders_15m : an opening needs this many independent authors and traders,
         summed over the last 15 minutes (somebody active in two of them counts twice): one voice or
         one wallet is no crowd.
@@ -63,6 +69,8 @@ class EngineSettings:
     mentions: bool = True
     surge_z_return: float = 4.0
     surge_z_trades: float = 4.0
+    ticks: bool = True
+    attention_z_week: float = 3.5
     min_authors_15m: int = 20
     min_traders_15m: int = 20
 
@@ -70,6 +78,11 @@ class EngineSettings:
         for name, number in asdict(self).items():
             if abs(number) >= 1 << 63:
                 raise ConfigError(f"engine.{name} is {str(number)[:40]}", "keep it in 63 bits")
+        if not (self.mentions or self.ticks):
+            raise ConfigError(
+                "engine.mentions and engine.ticks are both false: a log of neither tells nothing",
+                "leave one of them true",
+            )
         for name, low, high in (
             ("lateness_ms", 0, 600_000),
             ("backfill_limit_ms", self.lateness_ms, 3_600_000),
@@ -87,6 +100,7 @@ class EngineSettings:
             # below the gate before the trees nothing is scored: a lower limit would promise more
             ("surge_z_return", 3.0, 1e6),
             ("surge_z_trades", 3.0, 1e6),
+            ("attention_z_week", 1.0, 1e6),
             ("min_authors_15m", 0, 10_000),
             ("min_traders_15m", 0, 10_000),
         ):
@@ -94,6 +108,18 @@ class EngineSettings:
             if not low <= value <= high:
                 problem = f"engine.{name} is {value}"
                 raise ConfigError(problem, f"write a value from {low} to {high}")
+
+    @property
+    def history_ms(self) -> int:
+        """How far back the log shows in what is decided, but for an episode that is open.
+
+        >>> (
+        ...     EngineSettings().history_ms // 3_600_000,
+        ...     EngineSettings(ticks=False).history_ms // 3_600_000,
+        ... )
+        (25, 170)
+        """
+        return 25 * HOUR_MS if self.ticks else 170 * HOUR_MS
 
     def canonical(self) -> dict[str, int | float]:
         """All values by name, for the fingerprint."""

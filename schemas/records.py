@@ -31,7 +31,7 @@ Decimal = Annotated[
     Meta(description="a number, or a decimal string where digits matter"),
 ]
 AlertKind = Literal["candidate", "update", "fading", "closed"]
-Trigger = Literal["classifier", "surge"]
+Trigger = Literal["classifier", "surge", "attention"]
 
 
 class Mention(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="mention"):
@@ -248,7 +248,7 @@ class Alert(Struct, frozen=True, tag_field="type", tag="alert"):
     time at which anyone could know it. ``moved_x_*`` is price now over price then: 3.0 means that a
     threefold rise is already gone. ``*_share_of_peak`` compare with the episode's own peak so far.
     ``trigger`` is the rule that opened the episode, which a candidate alone tells: the classifier's
-    score, or a surge of price and trades in a log without posts.
+    score, a surge of price and trades in a log without posts, or attention in one without trades.
     """
 
     schema_version: int

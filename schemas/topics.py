@@ -42,12 +42,12 @@ class TopicSpec:
 
 
 TOPICS: Final = (
-    TopicSpec(MENTIONS, "none", 7 * DAY_MS, raw_input=True),
-    TopicSpec(TICKS, "token", 7 * DAY_MS, raw_input=True),
+    TopicSpec(MENTIONS, "none", 8 * DAY_MS, raw_input=True),
+    TopicSpec(TICKS, "token", 8 * DAY_MS, raw_input=True),
     TopicSpec(TOKEN_INFO, "token", 30 * DAY_MS, raw_input=True),
     TopicSpec(GAUGES, "narrative", 30 * DAY_MS, raw_input=True),
     TopicSpec(CONTROL, "none", -1, raw_input=True),
-    TopicSpec(RESOLVED, "token", 7 * DAY_MS),
+    TopicSpec(RESOLVED, "token", 8 * DAY_MS),
     TopicSpec(HEAT, "token", 7 * DAY_MS),
     TopicSpec(ALERTS, "token", 90 * DAY_MS),
     TopicSpec(SCORES, "token", 3 * DAY_MS),

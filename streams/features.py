@@ -196,6 +196,10 @@ FEATURE_WORDS: Final[dict[str, Feature]] = {
     ),
     "mentions_mean_1h": _usually("posts"),
     "traders_mean_1h": _usually("traders"),
+    "z_mentions_week": _z(
+        "posts of a week",
+        "posts in the last hour, to a quarter of it, against the hours of the trailing week before it",
+    ),
 }
 
 

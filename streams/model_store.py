@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from detectors.layout import FEATURE_HASH, FEATURES
+from detectors.layout import FEATURE_HASH, MODEL_FEATURES
 from detectors.model import Model
 from schemas.errors import ModelError
 
@@ -66,7 +66,7 @@ def load_model(folder: Path) -> Model:
     Raises ModelError where a file is missing, was changed, or was made for other features.
     """
     manifest = read_manifest(folder)
-    if manifest["feature_hash"] != FEATURE_HASH or manifest["features"] != list(FEATURES):
+    if manifest["feature_hash"] != FEATURE_HASH or manifest["features"] != list(MODEL_FEATURES):
         raise ModelError(f"the model in {folder} was made for other features", _AGAIN)
     for name in (ARRAYS_FILE, SKOPS_FILE):
         if _sha256(folder / name) != manifest["sha256"][name]:
@@ -127,7 +127,7 @@ def save_model(
     manifest = {
         "name": NAME,
         "label": "price reaches 3x within 24 h before it falls by half, from the next executable",
-        "features": list(FEATURES),
+        "features": list(MODEL_FEATURES),
         "feature_hash": FEATURE_HASH,
         "versions": {"scikit-learn": sklearn_version, "numpy": np.__version__},
         "training": _plain(training),

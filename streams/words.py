@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from schemas.records import Alert, Reason
 from streams.features import dollars, phrase
 from streams.safe_text import shown
+
+LEADING: Final = {"surge": 2, "attention": 1}
+"""How many reasons are what the rule looked at that opened the episode."""
 
 
 def reason(why: Reason) -> str:
@@ -25,12 +30,12 @@ def reason(why: Reason) -> str:
 def reasons(alert: Alert, most: int = 3) -> str:
     """The reasons that spoke for the alert, strongest first; what is unknown is none to a reader.
 
-    Of a surge its own two come first, whatever the classifier made of them.
+    What a rule of its own looked at comes first, whatever the classifier made of it.
     """
-    led = alert.reasons[:2] if alert.trigger == "surge" else ()
+    led = alert.reasons[: LEADING.get(alert.trigger or "", 0)]
     pro = [r for r in alert.reasons[len(led) :] if r.contribution_logit > 0 and r.value is not None]
     told = [*led, *sorted(pro, key=lambda r: -r.contribution_logit)]
-    return ("surge: " if led else "") + ", ".join(reason(r) for r in told[:most])
+    return (f"{alert.trigger}: " if led else "") + ", ".join(reason(r) for r in told[:most])
 
 
 def name_of(alert: Alert) -> str:
@@ -40,7 +45,8 @@ def name_of(alert: Alert) -> str:
 
 def facts(alert: Alert) -> str:
     """How sure it is, and where the price and the attention stand."""
-    parts = [f"P {alert.probability:.0%}"] if alert.kind in ("candidate", "update") else []
+    scored = alert.kind in ("candidate", "update") and alert.trigger != "attention"
+    parts = [f"P {alert.probability:.0%}"] if scored else []
     if alert.price_usd is not None:
         parts.append(dollars(float(alert.price_usd)))
     if alert.market_cap_usd is not None:

@@ -21,9 +21,10 @@ from detectors.layout import (
     SHORT,
     Z_RETURN,
     Z_TRADES,
+    Z_WEEK,
 )
 
-NONE, CANDIDATE, UPDATE, FADING, CLOSED, SURGE = 0, 1, 2, 3, 4, 5
+NONE, CANDIDATE, UPDATE, FADING, CLOSED, SURGE, ATTENTION = 0, 1, 2, 3, 4, 5, 6
 OPEN_STATE, FADING_STATE = 1, 2
 NO_LOGIT = -(1 << 62)
 NEVER = 1 << 60  # a limit that nothing reaches
@@ -48,11 +49,13 @@ NEVER = 1 << 60  # a limit that nothing reaches
     T_NO_POSTS,
     T_SURGE_RETURN,
     T_SURGE_TRADES,
-) = range(18)
-N_SETTINGS = 18
+    T_NO_TRADES,
+    T_ATTENTION,
+    T_CROWD,
+) = range(21)
+N_SETTINGS = 21
 RECENT_MINUTES = 15
 QUIET_BARS = HOUR * MINUTE_BARS
-CROWD = 30  # person-minutes of authors in 15 minutes that make their number worth following
 
 
 @jit
@@ -67,12 +70,12 @@ def note_burst(s: Record, b: Int64, then: Int64) -> None:
 
 
 @jit
-def attention_permille(s: Record, authors: Int64, traders: Int64) -> Int64:
+def attention_permille(s: Record, authors: Int64, traders: Int64, p: NDArray[Any]) -> Int64:
     """Attention of the long window as a share of the episode's peak, in thousandths.
 
     Authors are followed where there was a crowd of them, else traders.
     """
-    if s["ep_peak_authors"] >= CROWD:
+    if s["ep_peak_authors"] >= p[T_CROWD]:
         return authors * 1000 // s["ep_peak_authors"]
     if s["ep_peak_traders"] > 0:
         return traders * 1000 // s["ep_peak_traders"]
@@ -105,7 +108,7 @@ def may_open(
     """
     if authors < p[T_AUTHORS] or traders < p[T_TRADERS]:
         return False
-    if s["log_price"] == NO_PRICE or late > on_time:
+    if late > on_time or (s["log_price"] == NO_PRICE and p[T_NO_TRADES] == 0):
         return False
     if top != NO_PRICE and s["log_price"] <= top - p[T_FALL_Q20]:
         return False
@@ -116,6 +119,12 @@ def may_open(
 def surges(f: NDArray[Any], p: NDArray[Any]) -> bool:
     """Whether price and trades stand out together; never while either has no baseline."""
     return bool(f[Z_RETURN] * 1000 >= p[T_SURGE_RETURN] and f[Z_TRADES] * 1000 >= p[T_SURGE_TRADES])
+
+
+@jit
+def swells(f: NDArray[Any], p: NDArray[Any]) -> bool:
+    """Whether the posts of an hour stand out from the week; never while that has no baseline."""
+    return bool(f[Z_WEEK] * 1000 >= p[T_ATTENTION])
 
 
 @jit
@@ -144,9 +153,12 @@ def maybe_open(
     """Whether an episode opens with this bar, which ``may_open`` allows, and by which rule."""
     kind = CANDIDATE
     if not passes(s, b, logit, p):
-        if not surges(f, p):
+        if surges(f, p):
+            kind = SURGE
+        elif swells(f, p):
+            kind = ATTENTION
+        else:
             return NONE
-        kind = SURGE
     s["ep"] = OPEN_STATE
     s["ep_seq"] = 0
     s["ep_start"] = b
@@ -189,15 +201,18 @@ def follow(
     """One bar of an open or fading episode. Returns the kind of alert it calls for.
 
     ``logit`` is NO_LOGIT where nothing was scored: an open episode is scored once a minute, where
-    the bar has records; a fading one never.
+    the bar has records; a fading one never. In a log without trades the crowd has the peak that
+    elsewhere is the price's.
     """
+    if p[T_NO_TRADES] != 0 and authors > s["ep_peak_authors"]:
+        s["ep_peak_bar"] = b
     s["ep_peak_authors"] = max(s["ep_peak_authors"], authors)
     s["ep_peak_traders"] = max(s["ep_peak_traders"], traders)
     price = np.int64(s["log_price"])
     if price > s["ep_peak_log_price"]:
         s["ep_peak_log_price"] = price
         s["ep_peak_bar"] = b
-    share = attention_permille(s, authors, traders)
+    share = attention_permille(s, authors, traders, p)
     fallen = np.int64(s["ep_peak_log_price"]) - price
     told = np.int64(s["ep_sent_log_price"])
     news = logit >= s["ep_sent"] + p[T_STEP] or price >= told + p[T_RISE_Q20]

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.jit import Int64, jit
-from detectors.kernels.episodes import SURGE
+from detectors.kernels.episodes import ATTENTION, SURGE
 from detectors.kernels.maths import VOLUME_UNIT, Y_UNIT
 from detectors.kernels.run import NO_MOVE
 from detectors.kernels.trees import contributions
-from detectors.layout import ALERT_INTS, N_Z, Z_RETURN, Z_TRADES
+from detectors.layout import ALERT_INTS, N_Z, Z_RETURN, Z_TRADES, Z_WEEK
 
 MICRO = 1_000_000.0
 VOLUMES = (4, 5, 9)
@@ -65,6 +65,32 @@ def exp2_q20(doublings: Int64) -> float:
 
 
 @jit
+def leading(kind: Int64, place: Int64) -> Int64:
+    """The feature whose place is this because the rule that opened the episode looks at it; or -1.
+
+    >>> int(leading(SURGE, 0)), int(leading(SURGE, 1)), int(leading(ATTENTION, 0))
+    (6, 2, 34)
+    >>> int(leading(SURGE, 2)), int(leading(ATTENTION, 1))
+    (-1, -1)
+    """
+    if kind == SURGE and place < 2:
+        return np.int64(Z_RETURN if place == 0 else Z_TRADES)
+    return np.int64(Z_WEEK if kind == ATTENTION and place == 0 else -1)
+
+
+@jit
+def baseline_place(feature: Int64) -> Int64:
+    """Where a feature's baseline is kept, -1 where it has none.
+
+    >>> [int(baseline_place(k)) for k in (0, 9, 10, Z_WEEK)]
+    [0, 9, -1, 10]
+    """
+    if feature == Z_WEEK:
+        return np.int64(N_Z)
+    return np.int64(feature if feature < N_Z else -1)
+
+
+@jit
 def explain(
     n: Int64,
     ints: NDArray[Any],
@@ -80,9 +106,8 @@ def explain(
 ) -> None:
     """For each of n alerts its features that mattered most, heaviest first, ties by number.
 
-    The two that the rule of surges looks at come before all others where it opened the episode.
-    ``ints`` has shape (n, I), ``f`` (n, F), ``means`` and ``deviations`` (n, N_Z). Fills ``most``
-    (n, K, 2) with feature numbers, -1 where no more mattered, and their part in the logit, in
+    Those that a rule looked at come before all others where it opened the episode. ``ints`` has
+    shape (n, I), ``f`` (n, F), ``means`` and ``deviations`` (n, N_BASELINES). Fills ``most`` (n, K, 2) with feature numbers, -1 where no more mattered, and their part in the logit, in
     millionths; ``numbers`` (n, K + 1, 3) with value, baseline mean and deviation, and in the last row
     the three changes of the price as factors; NaN where unknown.
     """
@@ -90,7 +115,7 @@ def explain(
     added = np.empty(f.shape[1], np.int64)
     for i in range(n):
         part = contributions(f[i], feat, thr, missing_left, expected)
-        surge = ints[i, KIND] == SURGE
+        kind = ints[i, KIND]
         for k in range(f.shape[1]):
             added[k] = np.int64(np.floor(part[k] * MICRO + 0.5))
         for place in range(width):
@@ -98,19 +123,20 @@ def explain(
             for k in range(1, f.shape[1]):
                 if abs(added[k]) > abs(added[best]):
                     best = k
-            leads = surge and place < 2
-            if leads:
-                best = Z_RETURN if place == 0 else Z_TRADES
-            most[i, place, 0] = best if leads or added[best] != 0 else -1
+            leads = leading(kind, place)
+            if leads >= 0:
+                best = leads
+            most[i, place, 0] = best if leads >= 0 or added[best] != 0 else -1
             most[i, place, 1] = added[best]
             added[best] = 0
             numbers[i, place, 0] = round_half_up(f[i, best], MICRO)
             numbers[i, place, 1] = math.nan
             numbers[i, place, 2] = math.nan
-            if best < N_Z:
-                mean = natural_mean(best, means[i, best])
+            at = baseline_place(best)
+            if at >= 0:
+                mean = natural_mean(best, means[i, at])
                 numbers[i, place, 1] = round_half_up(mean, 1.0e4)
-                numbers[i, place, 2] = round_half_up(deviations[i, best] / Y_UNIT, 1.0e4)
+                numbers[i, place, 2] = round_half_up(deviations[i, at] / Y_UNIT, 1.0e4)
         for k in range(3):
             q = ints[i, FIRST_MOVE + k]
             numbers[i, width, k] = math.nan if q == NO_MOVE else round_half_up(exp2_q20(q), 1.0e4)

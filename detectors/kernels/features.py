@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.jit import Int64, Record, jit
-from detectors.kernels.episodes import T_NO_POSTS
+from detectors.kernels.episodes import T_NO_POSTS, T_NO_TRADES
 from detectors.kernels.maths import (
     VOLUME_UNIT,
     Y_UNIT,
@@ -22,6 +22,7 @@ from detectors.kernels.maths import (
     stabilise_net,
     zscore,
 )
+from detectors.kernels.week import baseline_hours, score_week
 from detectors.layout import (
     BAR_MS,
     DAY,
@@ -35,6 +36,7 @@ from detectors.layout import (
     POST_FEATURES,
     SHORT,
     SWELL,
+    TRADE_FEATURES,
 )
 from schemas.platforms import N_PLATFORMS
 
@@ -231,7 +233,7 @@ def scores(
     means: NDArray[Any],
     devs: NDArray[Any],
     bits: NDArray[Any],
-) -> tuple[Int64, Int64]:
+) -> tuple[Int64, Int64, Int64]:
     """Fill the z-scores of ``f`` for windows ending with bar b, from counts ``n`` and ``long``.
 
     ``means`` and ``devs`` explain them, in 1/1024. Returns the baselines' lengths.
@@ -245,6 +247,7 @@ def scores(
     start = start_ms(s, log_start_ms)
     minutes = baseline_minutes(s, start)
     quarters = baseline_quarters(s, start)
+    hours = baseline_hours(s, start)
     volume = n[BUYS] + n[SELLS]
     score_hour(s, 0, stabilise_count(n[MENTIONS]), minutes, Y_UNIT, f, means, devs)
     score_hour(s, 1, stabilise_count(n[AUTHORS]), minutes, Y_UNIT, f, means, devs)
@@ -262,7 +265,8 @@ def scores(
     score_day(s, 0, stabilise_count(long[L_MENTIONS]), quarters, f, means, devs)
     score_day(s, 1, stabilise_count(long[L_TRADES]), quarters, f, means, devs)
     score_day(s, 2, stabilise(float(long[L_VOLUME]) / VOLUME_UNIT), quarters, f, means, devs)
-    return minutes, quarters
+    score_week(s, hours, f, means, devs)
+    return minutes, quarters, hours
 
 
 @jit
@@ -278,7 +282,8 @@ def other_features(
 ) -> None:
     """Fill the rest of ``f``, after ``scores`` and the gate: what only the trees look at.
 
-    In a log without posts, by the settings ``p``, what they would tell becomes unknown.
+    In a log without posts, or without trades, by the settings ``p``, what they would tell becomes
+    unknown.
     """
     lp = s["lp"]
     now = np.int64(lp[b % LP_RING])
@@ -305,6 +310,9 @@ def other_features(
     f[33] = means[3] / Y_UNIT
     if p[T_NO_POSTS] != 0:
         for k in POST_FEATURES:
+            f[k] = math.nan
+    if p[T_NO_TRADES] != 0:
+        for k in TRADE_FEATURES:
             f[k] = math.nan
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.jit import Int64, Record, jit
+from detectors.kernels.episodes import NEVER, T_ATTENTION, swells
 from detectors.kernels.features import (
     BUYS,
     L_MENTIONS,
@@ -31,6 +32,7 @@ from detectors.kernels.maths import (
     stabilise_count,
     stabilise_net,
 )
+from detectors.kernels.week import baseline_hours, score_week
 from detectors.layout import (
     LINEAR_COUNTING,
     LP_RING,
@@ -64,6 +66,25 @@ def is_hot(f: NDArray[Any], n: NDArray[Any]) -> bool:
         if f[k] >= HOT:
             return True
     return False
+
+
+@jit
+def may_swell(
+    s: Record,
+    log_start_ms: Int64,
+    f: NDArray[Any],
+    means: NDArray[Any],
+    devs: NDArray[Any],
+    p: NDArray[Any],
+) -> bool:
+    """Whether attention alone opens the gate, however few spoke within the minute.
+
+    Only a log without trades asks: by the settings ``p`` any other has no such limit.
+    """
+    if p[T_ATTENTION] == NEVER:
+        return False
+    score_week(s, baseline_hours(s, start_ms(s, log_start_ms)), f, means, devs)
+    return swells(f, p)
 
 
 @jit

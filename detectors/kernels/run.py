@@ -36,7 +36,7 @@ from detectors.kernels.features import (
     other_features,
     scores,
 )
-from detectors.kernels.gate import is_few, is_hot, may_be_hot
+from detectors.kernels.gate import is_few, is_hot, may_be_hot, may_swell
 from detectors.kernels.trees import logit_micro
 from detectors.kernels.windows import advance, begin
 from detectors.layout import (
@@ -46,8 +46,8 @@ from detectors.layout import (
     HOUR_RING,
     LP_RING,
     MINUTE_BARS,
+    N_BASELINES,
     N_FEATURES,
-    N_Z,
     NO_PRICE,
     SHORT,
     W_BYTE,
@@ -90,7 +90,9 @@ def write_alert(
     long: NDArray[Any],
     minutes: Int64,
     quarters: Int64,
+    hours: Int64,
     evidence: NDArray[Any],
+    p: NDArray[Any],
 ) -> None:
     """All integers an alert is made of, in the order of ``ALERT_INTS``."""
     now = np.int64(s["log_price"])
@@ -107,7 +109,7 @@ def write_alert(
     row[10] = moved(now, np.int64(s["hot_log_price"]))
     row[11] = moved(now, np.int64(s["hour_price"][(s["cur_min"] - HOUR) % HOUR_RING]))
     row[12] = moved(now, np.int64(s["ep_peak_log_price"]))
-    row[13] = attention_permille(s, long[L_AUTHORS], long[L_TRADERS])
+    row[13] = attention_permille(s, long[L_AUTHORS], long[L_TRADERS], p)
     row[14] = max(s["ep_peak_authors"], s["ep_peak_traders"])
     row[15] = n[MENTIONS]
     row[16] = n[AUTHORS]
@@ -117,8 +119,9 @@ def write_alert(
     row[20] = n[MENTIONS] + n[TRADES]
     row[21] = minutes
     row[22] = quarters
+    row[23] = hours
     for k in range(3):
-        row[23 + k] = evidence[k]
+        row[24 + k] = evidence[k]
 
 
 @jit
@@ -185,8 +188,8 @@ def run(
     Returns (next token's number, open episodes).
     """
     f = np.empty(N_FEATURES)
-    means = np.empty(N_Z)
-    devs = np.empty(N_Z)
+    means = np.empty(N_BASELINES)
+    devs = np.empty(N_BASELINES)
     n = np.empty(N_COUNTS, np.int64)
     long = np.empty(5, np.int64)
     evidence = np.empty(3, np.int64)
@@ -197,6 +200,7 @@ def run(
     n_room = lives.shape[0]
     minutes = np.int64(0)
     quarters = np.int64(0)
+    hours = np.int64(0)
     j = first
     while j < due:
         slot = touched[j]
@@ -227,8 +231,10 @@ def run(
             stats[0] += 1
             count_first(s, b, n)
             watched = s["ep"] != 0
-            few = is_few(n)
-            if few and not watched and score_mode != SCORE_ALL:
+            swell = False
+            if fresh and not watched:
+                swell = may_swell(s, log_start_ms, f, means, devs, settings)
+            if is_few(n) and not (watched or swell) and score_mode != SCORE_ALL:
                 continue
             count_long(s, long)
             # an open episode is scored once a minute, for updates; a fading one no more
@@ -240,11 +246,11 @@ def run(
             if counted:
                 count_rest(s, b, n)
             if look and not watched and score_mode == SCORE_NONE:
-                counted = may_be_hot(s, b, n, long, log_start_ms, bits)
+                counted = swell or may_be_hot(s, b, n, long, log_start_ms, bits)
                 look = counted
             if counted:
-                minutes, quarters = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
-                hot = is_hot(f, n)
+                minutes, quarters, hours = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
+                hot = swell or is_hot(f, n)
             judged = look
             if watched or hot or score_mode != SCORE_NONE:
                 count_people(s, long)
@@ -278,13 +284,16 @@ def run(
             if kind != NONE:
                 if not counted:
                     count_rest(s, b, n)
-                    minutes, quarters = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
+                    minutes, quarters, hours = scores(
+                        s, b, n, long, log_start_ms, f, means, devs, bits
+                    )
                 if logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings)
                     logit = logit_micro(f, feat, thr, missing_left, leaf, base)
                 write_alert(
-                    a_int[n_alerts], s, b, slot, kind, logit, n, long, minutes, quarters, evidence
-                )
+                    a_int[n_alerts], s, b, slot, kind, logit, n, long, minutes, quarters, hours,
+                    evidence, settings,
+                )  # fmt: skip
                 a_feat[n_alerts] = f
                 a_mean[n_alerts] = means
                 a_dev[n_alerts] = devs

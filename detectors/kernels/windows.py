@@ -13,10 +13,12 @@ from detectors.kernels.maths import (
     stabilise_count,
     stabilise_net,
 )
+from detectors.kernels.week import clear_week, seal_hour, slide_week
 from detectors.layout import (
     DAY,
     DAY_RING,
     HOUR,
+    HOUR_QUARTERS,
     HOUR_RING,
     LP_RING,
     M_COLS,
@@ -86,6 +88,7 @@ def clear_day(s: Record, quarter: Int64) -> None:
     s["qacc"][:] = 0
     s["cur_q"] = quarter
     s["base_q"] = quarter - 2
+    clear_week(s, quarter)
 
 
 @jit
@@ -215,6 +218,7 @@ def add_minute(s: Record, m: Int64, sign: Int64) -> None:
 def seal_quarter(s: Record) -> None:
     """Write the filled quarter-hour into the day's ring and start the next."""
     qacc = s["qacc"]
+    seal_hour(s, s["cur_q"], qacc[0])
     row = s["day_ring"][s["cur_q"] % DAY_RING]
     row[0] = stabilise_count(qacc[0])
     row[1] = stabilise_count(qacc[1])
@@ -260,6 +264,7 @@ def advance(s: Record, b: Int64) -> None:
     # a bucket enters a baseline when the window has left it
     slide_hour(s, (b - SHORT + 1) // MINUTE_BARS - 1)
     slide_day(s, (minute - SWELL + 1) // SWELL - 1)
+    slide_week(s, (minute // SWELL - HOUR_QUARTERS + 1) // HOUR_QUARTERS - 1)
     lp = s["lp"]
     last = s["log_price"]
     if b - s["bar"] >= LP_RING:

@@ -17,7 +17,7 @@ from streams.safe_text import shown
 
 if TYPE_CHECKING:
     from streams.operate.repartition import Report
-    from streams.settings import KafkaSettings
+    from streams.settings import Settings
 
 
 def repartition(
@@ -44,8 +44,8 @@ def repartition(
     """
     from streams.settings_load import load_settings
 
-    kafka = load_settings(config, {"kafka.bootstrap": bootstrap}).kafka
-    report = asyncio.run(_run(kafka, partitions, out, yes=yes, force=force))
+    settings = load_settings(config, {"kafka.bootstrap": bootstrap})
+    report = asyncio.run(_run(settings, partitions, out, yes=yes, force=force))
     if as_json:
         print(json.dumps(asdict(report)))
     else:
@@ -53,9 +53,7 @@ def repartition(
     return 0 if report.done else 1
 
 
-async def _run(
-    kafka: KafkaSettings, partitions: int, out: Path, *, yes: bool, force: bool
-) -> Report:
+async def _run(settings: Settings, partitions: int, out: Path, *, yes: bool, force: bool) -> Report:
     from streams.operate.repartition import repartition as work
     from streams.progress_line import progress_line
 
@@ -65,10 +63,11 @@ async def _run(
             show("dealing", done, None, f"{done:,} records of {topic}", last=False)
 
         return await work(
-            kafka.connection(),
-            kafka.group,
+            settings.kafka.connection(),
+            settings.kafka.group,
             partitions,
             out,
+            history_ms=settings.engine.history_ms,
             yes=yes,
             force=force,
             say=_say,

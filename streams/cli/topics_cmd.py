@@ -14,9 +14,8 @@ from streams.cli.repartition_cmd import repartition
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.kafka.connection import Connection
     from streams.kafka.topic_state import TopicState
-    from streams.settings import KafkaSettings
+    from streams.settings import Settings
 
 topics_app = typer.Typer(
     help="Create, check and describe the Kafka topics.",
@@ -75,7 +74,8 @@ def create(
 
     Running it again completes what is missing and changes nothing else.
     """
-    kafka, connection = _settings(config, bootstrap, partitions, mention_partitions)
+    kafka = _settings(config, bootstrap, partitions, mention_partitions).kafka
+    connection = kafka.connection()
     from streams.kafka.admin import topics_create
 
     done = topics_create(
@@ -115,13 +115,15 @@ def check(
 
     What an operator chose and harms nothing, such as a longer retention, is a note.
     """
-    kafka, connection = _settings(config, bootstrap, partitions, mention_partitions)
+    settings = _settings(config, bootstrap, partitions, mention_partitions)
+    kafka, connection = settings.kafka, settings.kafka.connection()
     from streams.kafka.admin import topics_check
 
     findings = topics_check(
         connection,
         kafka.partitions,
         kafka.mention_partitions,
+        history_ms=settings.engine.history_ms,
         recorded=recorded,
         replicas=kafka.replication,
     )
@@ -152,7 +154,7 @@ def describe(
 
     Offsets and sizes are over all partitions and replicas; --json has each partition's offsets.
     """
-    _kafka, connection = _settings(config, bootstrap, None, None)
+    connection = _settings(config, bootstrap, None, None).kafka.connection()
     from streams.kafka.admin import topics_describe
 
     states = topics_describe(connection, sizes=True)
@@ -206,7 +208,7 @@ def _settings(
     bootstrap: str | None,
     partitions: int | None,
     mention_partitions: int | None,
-) -> tuple[KafkaSettings, Connection]:
+) -> Settings:
     from streams.settings_load import load_settings
 
     flags = {
@@ -214,5 +216,4 @@ def _settings(
         "kafka.partitions": partitions,
         "kafka.mention_partitions": mention_partitions,
     }
-    kafka = load_settings(config, flags).kafka
-    return kafka, kafka.connection()
+    return load_settings(config, flags)

@@ -42,4 +42,4 @@ def examine(config: Path | None, flags: Mapping[str, object], *, broker: bool) -
     yield network.check_webhooks(settings)
     yield network.check_port(settings.http)
     if broker or "kafka.bootstrap" in origins:
-        yield from network.check_broker(settings.kafka)
+        yield from network.check_broker(settings.kafka, settings.engine.history_ms)

@@ -66,7 +66,7 @@ def _who_is_there(http: HttpSettings, where: str) -> Check:
     )
 
 
-def check_broker(kafka: KafkaSettings) -> list[Check]:
+def check_broker(kafka: KafkaSettings, history_ms: int) -> list[Check]:
     """Whether a broker answers, and whether goldendog's topics are there as they should be."""
     from streams.kafka.admin import topics_check
 
@@ -75,6 +75,7 @@ def check_broker(kafka: KafkaSettings) -> list[Check]:
             kafka.connection(),
             kafka.partitions,
             kafka.mention_partitions,
+            history_ms=history_ms,
             replicas=kafka.replication,
         )
     except GoldendogError as error:

@@ -17,7 +17,7 @@ from detectors.kernels import episodes as ep
 from detectors.kernels.explain import exp2_q20
 from detectors.kernels.features import LATES, MENTIONS, N_COUNTS, TRADES
 from detectors.kernels.gate import FEW, HOT, is_hot
-from detectors.layout import N_FEATURES, N_Z, NO_PRICE, Z_RETURN, Z_TRADES
+from detectors.layout import N_FEATURES, N_Z, NO_PRICE, Z_RETURN, Z_TRADES, Z_WEEK
 from detectors.model import MICRO
 from detectors.settings import EngineSettings
 
@@ -25,6 +25,9 @@ ENOUGH: Final = 1 << 40
 NEVER: Final = ep.NEVER
 SCORE: Final = ("candidate_logit_micro", "candidate_bars")
 SURGE: Final = ("surge_z_return", "surge_z_trades")
+ATTENTION: Final = "attention_z_week"
+PRICED: Final = ("fading_drawdown", "rug_drawdown", "update_step_logit_micro", "update_rise_x")
+"""Clauses of an open episode that a log without trades has no use for."""
 Record = NDArray[Any]
 Knobs = NDArray[np.int64]
 Answer = bool | None
@@ -102,11 +105,24 @@ def opening(bar: Bar, knobs: Knobs, settings: EngineSettings, run: int) -> list[
     authors, traders = bar.authors, bar.traders
     priced, ended = int(s["log_price"]) != NO_PRICE, int(s["ep_end"])
     since = bar.number - ended if ended >= 0 else None
+    crowd = _gate(
+        "min_authors_15m", may(authors=authors), authors, settings.min_authors_15m, "authors",
+        "enough independent authors in 15 minutes",
+    )  # fmt: skip
+    lates = _gate(
+        "late", may(late=late, on_time=on_time), on_time, late, "records on time",
+        "no more records of the minute came late than on time",
+    )  # fmt: skip
+    pause = _gate(
+        "refractory_bars", may(ep_end=ended), since, settings.refractory_bars + 1, "bars",
+        "the last episode closed long enough ago",
+    )  # fmt: skip
+    if not settings.ticks:
+        return [crowd, lates, pause, _attention(f, knobs, settings)]
     return [
         _few(n),
         _hot(f),
-        _gate("min_authors_15m", may(authors=authors), authors, settings.min_authors_15m, "authors",
-              "enough independent authors in 15 minutes"),
+        crowd,
         _gate("min_traders_15m", may(traders=traders), traders, settings.min_traders_15m, "traders",
               "enough independent traders in 15 minutes"),
         Gate("price", may(log_price=s["log_price"]), float(priced), 1.0, float(priced) - 1.0,
@@ -115,10 +131,8 @@ def opening(bar: Bar, knobs: Knobs, settings: EngineSettings, run: int) -> list[
               may(log_price=s["log_price"], top=ep.recent_top(s)) if priced else None,
               _fallen(s), settings.opening_drawdown, "of the price",
               "the price has not just collapsed", at_most=True),
-        _gate("late", may(late=late, on_time=on_time), on_time, late, "records on time",
-              "no more records of the minute came late than on time"),
-        _gate("refractory_bars", may(ep_end=ended), since, settings.refractory_bars + 1, "bars",
-              "the last episode closed long enough ago"),
+        lates,
+        pause,
         _threshold(bar, knobs, settings),
         _gate("candidate_bars", _enough_bars(bar, knobs, run), run, settings.candidate_bars, "bars",
               "bars in a row at or above the threshold"),
@@ -146,6 +160,11 @@ def following(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
 
     ``bar.state`` has the episode's peaks as they are with this bar.
     """
+    gates = _following(bar, knobs, settings)
+    return [gate for gate in gates if settings.ticks or gate.name not in PRICED]
+
+
+def _following(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
     s, b = bar.state, bar.number
     price = int(s["log_price"])
     risen = price - int(s["ep_sent_log_price"])
@@ -158,7 +177,7 @@ def following(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
         "update: the price rose well beyond what was last told",
     )
     if s["ep"] == ep.FADING_STATE:
-        share = int(ep.attention_permille(s, bar.authors, bar.traders)) / 1000
+        share = int(ep.attention_permille(s, bar.authors, bar.traders, knobs)) / 1000
         return [
             _gate("closed_bars", _follow(bar, knobs, ep.CLOSED, T_CLOSE_PERMILLE=-1),
                   b - int(s["ep_fade_bar"]), settings.closed_bars, "bars",
@@ -225,6 +244,14 @@ def _surge(f: NDArray[np.float64], knobs: Knobs, settings: EngineSettings) -> li
     return gates
 
 
+def _attention(f: NDArray[np.float64], knobs: Knobs, settings: EngineSettings) -> Gate:
+    """The one limit of a log without trades."""
+    value = None if np.isnan(f[Z_WEEK]) else float(f[Z_WEEK])
+    means = "attention: the z-score of an hour's posts against the week, which opens by itself"
+    passed = bool(ep.swells(f, knobs))
+    return _gate(ATTENTION, passed, value, settings.attention_z_week, "deviations", means)
+
+
 def _enough_bars(bar: Bar, knobs: Knobs, run: int) -> bool:
     asked = bar.state.copy()
     asked["run"], asked["run_last"] = run - 1, bar.number - 1
@@ -236,7 +263,7 @@ def _fading(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
     since = b - int(s["ep_peak_bar"])
     fallen = int(s["ep_peak_log_price"]) - int(s["log_price"])
     rise = int(s["ep_peak_bar"]) - int(s["ep_start"])
-    share = int(ep.attention_permille(s, bar.authors, bar.traders))
+    share = int(ep.attention_permille(s, bar.authors, bar.traders, knobs))
 
     def fades(share: int, fallen: int, **limits: int) -> bool:
         return bool(ep.is_fading(s, b, share, False, fallen, _with(knobs, limits)))
@@ -247,11 +274,12 @@ def _fading(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
         return bool(ep.is_fading(asked, b, ENOUGH, people == 0, 0, _with(knobs, never)))
 
     people = bar.authors + bar.traders
+    peak = "highest price" if settings.ticks else "largest crowd"
     most = int(knobs[ep.T_PATIENCE_PERMILLE]) * rise / 1000
     lost = 1.0 - float(exp2_q20(-fallen))
     return [
         _gate("fading_bars", fades(0, NEVER), since, settings.fading_bars, "bars",
-              "fade: the highest price is long enough ago"),
+              f"fade: the {peak} is long enough ago"),
         _gate("fading_patience", fades(0, ENOUGH, T_FADE_BARS=0, T_RUG_Q20=NEVER), since, most,
               "bars", "fade: and for as long as this share of the rise took"),
         _gate("fading_attention_share",
@@ -267,7 +295,7 @@ def _fading(bar: Bar, knobs: Knobs, settings: EngineSettings) -> list[Gate]:
         _gate("quiet_people", is_over(ep.QUIET_BARS, people), people, 0, "person-minutes",
               "fade: or, as patient, nobody at all has spoken or traded for 15 minutes", at_most=True),
         _gate("quiet_bars", is_over(since, 0), since, ep.QUIET_BARS, "bars",
-              "fade: and the highest price is an hour ago, whatever the price"),
+              f"fade: and the {peak} is an hour ago, whatever the price"),
     ]  # fmt: skip
 
 

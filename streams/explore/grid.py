@@ -12,12 +12,12 @@ from schemas.errors import ConfigError, UserError
 from streams.settings import did_you_mean
 
 MOST: Final = 100
-FIXED: Final = "mentions"
-"""A fact about the log, which is no matter of taste."""
+FIXED: Final = ("mentions", "ticks")
+"""Facts about the log, which are no matter of taste."""
 _KINDS: Final = {
     field.name: type(getattr(EngineSettings(), field.name))
     for field in fields(EngineSettings)
-    if field.name != FIXED
+    if field.name not in FIXED
 }
 
 
@@ -58,7 +58,7 @@ def _read(option: str) -> tuple[str, list[Any]]:
     name = name.strip().removeprefix("engine.")
     if not equals or not text.strip():
         raise UserError(f"--set is {option[:60]!r}", "write name=a,b,c")
-    if name == FIXED:
+    if name in FIXED:
         raise UserError(f"{name} tells what the log holds", "set it in goldendog.toml, not here")
     if name not in _KINDS:
         remedy = did_you_mean(name, list(_KINDS))

@@ -20,11 +20,13 @@ from detectors.kernels.episodes import (
     NO_LOGIT,
     NONE,
     OPEN_STATE,
+    T_ATTENTION,
     follow,
     may_open,
     maybe_open,
     note_burst,
     recent_top,
+    swells,
 )
 from detectors.kernels.features import (
     L_AUTHORS,
@@ -40,7 +42,7 @@ from detectors.kernels.features import (
     other_features,
     scores,
 )
-from detectors.kernels.gate import is_few, is_hot, may_be_hot
+from detectors.kernels.gate import is_few, is_hot, may_be_hot, may_swell
 from detectors.kernels.run import N_ALERTS, next_bar, take_bar, write_alert
 from detectors.kernels.trees import logit_micro
 from detectors.kernels.windows import begin
@@ -50,8 +52,8 @@ from detectors.layout import (
     LP_RING,
     MINUTE_BARS,
     N_ALERT_INTS,
+    N_BASELINES,
     N_FEATURES,
-    N_Z,
     NO_PRICE,
     SHORT,
     STATE,
@@ -129,16 +131,18 @@ def walk_many(
     ``odd``: its alerts are not to be had from shared state. Returns (next token's number, open tokens).
     """
     f = np.empty(N_FEATURES)
-    means = np.empty(N_Z)
-    devs = np.empty(N_Z)
+    means = np.empty(N_BASELINES)
+    devs = np.empty(N_BASELINES)
     n = np.empty(N_COUNTS, np.int64)
     long = np.empty(5, np.int64)
     evidence = np.empty(3, np.int64)
     bits = np.empty(max(8, N_PLATFORMS), np.int64)
     many = settings.shape[0]
+    lowest = settings[:, T_ATTENTION].argmin()
     n_alerts = counts[N_ALERTS]
     minutes = np.int64(0)
     quarters = np.int64(0)
+    hours = np.int64(0)
     j = first
     while j < due:
         slot = touched[j]
@@ -162,7 +166,10 @@ def walk_many(
             fresh = bool(q > p)
             p = q
             count_first(s, b, n)
-            few = is_few(n)
+            swell = False
+            if fresh:
+                swell = may_swell(s, log_start_ms, f, means, devs, settings[lowest])
+            few = is_few(n) and not swell
             idle = False
             scored = False
             watched = False
@@ -185,17 +192,17 @@ def walk_many(
             if counted:
                 count_rest(s, b, n)
                 if idle and not scored:
-                    counted = may_be_hot(s, b, n, long, log_start_ms, bits)
+                    counted = swell or may_be_hot(s, b, n, long, log_start_ms, bits)
                     idle = counted
             if counted:
-                minutes, quarters = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
+                minutes, quarters, hours = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
                 hot = is_hot(f, n)
-            if watched or hot:
+            if watched or hot or swell:
                 count_people(s, long)
             authors, traders = long[L_AUTHORS], long[L_TRADERS]
             on_time = n[MENTIONS] + n[TRADES]
             logit = np.int64(NO_LOGIT)
-            top = recent_top(s) if hot else np.int64(NO_PRICE)
+            top = recent_top(s) if hot or swell else np.int64(NO_PRICE)
             any_open = False
             for k in range(many):
                 e = own[slot, k]
@@ -208,11 +215,12 @@ def walk_many(
                     if not look:
                         continue
                 judged = look
+                own_hot = hot or (swell and not follows and swells(f, settings[k]))
                 if look and not follows:
-                    judged = hot and may_open(
+                    judged = own_hot and may_open(
                         e, b, authors, traders, n[LATES], on_time, top, settings[k]
                     )
-                if look and hot and (not follows or e["hot_log_price"] == NO_PRICE):
+                if look and own_hot and (not follows or e["hot_log_price"] == NO_PRICE):
                     note_burst(e, b, np.int64(s["lp"][(b - SHORT) % LP_RING]))
                 if judged and logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings[0])
@@ -228,14 +236,30 @@ def walk_many(
                     continue
                 if not counted:
                     count_rest(s, b, n)
-                    minutes, quarters = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
+                    minutes, quarters, hours = scores(
+                        s, b, n, long, log_start_ms, f, means, devs, bits
+                    )
                     counted = True
                 if logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings[0])
                     logit = logit_micro(f, feat, thr, missing_left, leaf, base)
                 lend(s, e)
                 row = a_int[n_alerts]
-                write_alert(row, s, b, slot, kind, logit, n, long, minutes, quarters, evidence)
+                write_alert(
+                    row,
+                    s,
+                    b,
+                    slot,
+                    kind,
+                    logit,
+                    n,
+                    long,
+                    minutes,
+                    quarters,
+                    hours,
+                    evidence,
+                    settings[k],
+                )
                 row[N_ALERT_INTS] = k
                 a_feat[n_alerts] = f
                 a_mean[n_alerts] = means
@@ -292,8 +316,8 @@ class ManyEngine(Engine):
             *self._out[:3],
             np.empty((room, N_ALERT_INTS + 1), np.int64),
             np.empty((room, N_FEATURES)),
-            np.empty((room, N_Z)),
-            np.empty((room, N_Z)),
+            np.empty((room, N_BASELINES)),
+            np.empty((room, N_BASELINES)),
         )
 
     def _walk(self, due: int, end: int) -> NDArray[np.int64]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.alerts import AlertWriter, rounded
+from detectors.alerts import AlertWriter, baseline_length, rounded
 from detectors.kernels import episodes as ep
-from detectors.kernels.explain import natural_mean
+from detectors.kernels.explain import baseline_place, natural_mean
 from detectors.kernels.features import (
     N_COUNTS,
     count_first,
@@ -22,11 +22,10 @@ from detectors.kernels.features import (
 )
 from detectors.kernels.maths import Y_UNIT
 from detectors.kernels.run import write_alert
-from detectors.layout import FEATURES, N_ALERT_INTS, N_FEATURES, N_Z
+from detectors.knobs import knobs
+from detectors.layout import FEATURES, N_ALERT_INTS, N_BASELINES, N_FEATURES
 from schemas.records import Alert
 from streams.detection import Detection
-
-_DAY: Final = 7
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Seen:
     counts, long : of the short and the long window, in the kernel's places.
     features : the z-scores; the rest is left 0.
     means, deviations : of the z-scores' baselines.
-    minutes, quarters : how long these are.
+    minutes, quarters, hours : how long these are.
     """
 
     bar: int
@@ -64,19 +63,20 @@ class Seen:
     deviations: NDArray[np.float64]
     minutes: int
     quarters: int
+    hours: int
 
     @classmethod
     def of(cls, record: Any, bar: int, log_start_ms: int) -> Seen:
         """Look at a record whose last bar is ``bar``."""
         n, long, f = np.zeros(N_COUNTS, np.int64), np.zeros(5, np.int64), np.zeros(N_FEATURES)
-        means, devs, bits = np.zeros(N_Z), np.zeros(N_Z), np.zeros(64, np.int64)
+        means, devs, bits = np.zeros(N_BASELINES), np.zeros(N_BASELINES), np.zeros(64, np.int64)
         state = record.copy()
         count_first(state, bar, n)
         count_rest(state, bar, n)
         count_long(state, long)
         count_people(state, long)
         found = scores(state, bar, n, long, log_start_ms, f, means, devs, bits)
-        return cls(bar, state, n, long, f, means, devs, int(found[0]), int(found[1]))
+        return cls(bar, state, n, long, f, means, devs, *[int(length) for length in found])
 
     def alert(
         self,
@@ -91,7 +91,8 @@ class Seen:
         none = np.full(3, -1, np.int64)
         write_alert(
             ints[0], self.state, self.bar, 0, kind, logit_micro, self.counts, self.long,
-            self.minutes, self.quarters, none,
+            self.minutes, self.quarters, self.hours, none,
+            knobs(detection.settings),
         )  # fmt: skip
         writer = AlertWriter(detection.settings, detection.model, detection.fingerprint, {})
         one = np.newaxis
@@ -116,12 +117,16 @@ class Seen:
                 FEATURES[k],
                 rounded(float(features[k])),
                 round(float(added[k]), 6),
-                *(self._baseline(k) if k < N_Z else ()),
+                *self._baseline(k),
             )
             for k in order
         )
 
-    def _baseline(self, k: int) -> tuple[float | None, float | None, int]:
-        mean, deviation = float(self.means[k]), float(self.deviations[k])
+    def _baseline(self, k: int) -> tuple[float | None, float | None, int | None]:
+        at = int(baseline_place(k))
+        if at < 0:
+            return None, None, None
+        mean, deviation = float(self.means[at]), float(self.deviations[at])
         usual = rounded(mean) if np.isnan(mean) else rounded(float(natural_mean(k, mean)), 4)
-        return usual, rounded(deviation / Y_UNIT, 4), self.quarters if k >= _DAY else self.minutes
+        length = baseline_length(k, self.minutes, self.quarters, self.hours)
+        return usual, rounded(deviation / Y_UNIT, 4), length

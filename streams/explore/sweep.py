@@ -126,6 +126,7 @@ def laxest(settings: Sequence[EngineSettings]) -> EngineSettings:
         opening_drawdown=max(each.opening_drawdown for each in settings),
         surge_z_return=min(each.surge_z_return for each in settings),
         surge_z_trades=min(each.surge_z_trades for each in settings),
+        attention_z_week=min(each.attention_z_week for each in settings),
         min_authors_15m=min(each.min_authors_15m for each in settings),
         min_traders_15m=min(each.min_traders_15m for each in settings),
         update_step_logit_micro=1_000_000_000,

@@ -55,8 +55,8 @@ class Incident(Struct, frozen=True):
 
     Parameters
     ----------
-    begins : with checkpoints from before ``from_ms``, with the log's first record, or 25 hours
-        before it, to fill the baselines.
+    begins : with checkpoints from before ``from_ms``, with the log's first record, or as long
+        before it as baselines reach.
     from_ms, to_ms : bars that end after the one and not after the other are told of; None is where
         the topics ended.
     alerted_ms : by detector partition, the event time up to which workers had written all alerts.

@@ -14,7 +14,7 @@ from schemas.records import Alert
 from streams.control.decisions import CONTROL_INPUT
 from streams.incident import files
 from streams.incident.files import Incident, detection_of, state_in
-from streams.incident.slice import WARMUP_MS, resumed_of
+from streams.incident.slice import resumed_of
 from streams.recording.read import RecordingReader
 from streams.replay.diff import ALERTS, Difference, first_alert
 from streams.replay.following import Following
@@ -72,7 +72,7 @@ def replay_incident(
         detection,
         out,
         on_progress,
-        _window(incident),
+        _window(incident, detection.settings.history_ms),
         {"paths": [], "incident": incident.captured_ms, "lexicon": None, "model": None},
         unpacked / files.CONTROL_FILES,
         _resume(incident, unpacked / files.STATES) if incident.stands else None,
@@ -81,8 +81,8 @@ def replay_incident(
     return verdict, summary
 
 
-def _window(incident: Incident) -> Window:
-    warmup = {"checkpoint": None, "log": incident.from_ms, "warmup": WARMUP_MS}[incident.begins]
+def _window(incident: Incident, history_ms: int) -> Window:
+    warmup = {"checkpoint": None, "log": incident.from_ms, "warmup": history_ms}[incident.begins]
     return Window(incident.from_ms, incident.to_ms, warmup)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from detectors.layout import BAR_MS, EXPIRE_BARS
 from detectors.snapshot import unpack_snapshot
 from schemas.errors import GapError, StateError, UserError
 from schemas.topics import CHECKPOINTS, MENTIONS, TICKS, TOKEN_INFO
@@ -19,8 +18,6 @@ from streams.worker.checkpoint import every_whole
 from streams.worker.checkpoint_book import Packed
 from streams.worker.inputs import input_names
 
-WARMUP_MS: Final = EXPIRE_BARS * BAR_MS
-"""The longest baseline: what is older shows in no state but an episode's."""
 INPUTS: Final = (MENTIONS, TICKS, TOKEN_INFO)
 
 
@@ -75,7 +72,7 @@ async def slice_of(log: KafkaLog, decisions: Decisions, from_ms: int, to_ms: int
         stands = [await _stand(log, packed) for packed in states]
         firsts = await _firsts(log, places, stands)
         return Slice("checkpoint", firsts, ends, alerted, stands, states)
-    begin_ms = max(from_ms - WARMUP_MS, 0) // QUARTER_MS * QUARTER_MS
+    begin_ms = max(from_ms - decisions.base.settings.history_ms, 0) // QUARTER_MS * QUARTER_MS
     firsts = {place: await log.offset_at(*place, begin_ms) for place in places}
     whole = all(first == 0 for first in firsts.values())
     return Slice("log" if whole else "warmup", firsts, ends, alerted)

@@ -12,7 +12,7 @@ from streams.run.report import utc
 _BEGINS: Final = {
     "checkpoint": "with the workers' checkpoints from before it",
     "log": "with the first record of the topics: no checkpoint from before it was left",
-    "warmup": "25 hours before it, to fill the baselines: no checkpoint from before it was left, so that "
+    "warmup": "as long before it as baselines reach, to fill the baselines: no checkpoint from before it was left, so that "
     "episodes which were open then, and older facts of tokens, are not known",
 }
 _MIB: Final = 1 << 20

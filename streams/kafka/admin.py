@@ -99,13 +99,14 @@ def topics_check(
     partitions: int,
     mention_partitions: int | None = None,
     *,
+    history_ms: int = Plan.history_ms,
     recorded: bool = False,
     replicas: int = -1,
 ) -> list[Finding]:
     """Name every difference between the topics and what workers need, and what mends it.
 
     Without a finding that is no note, workers may start. What workers read again must be kept as
-    long as the longest baseline reaches, plus the age of the oldest checkpoint that one of them
+    long as the longest baseline reaches (``history_ms``), plus the age of the oldest checkpoint that one of them
     would start from. Raises ``UserError`` where no broker answers.
     """
     where = Connection.of(where)
@@ -117,7 +118,7 @@ def topics_check(
     age_ms = 0
     if not recorded and (held := next((s for s in states if s.name == CHECKPOINTS), None)):
         age_ms = checkpoint_age_ms(where, held.partitions)
-    plan = Plan(where, counts, recorded, replicas, age_ms)
+    plan = Plan(where, counts, recorded, replicas, history_ms, age_ms)
     absent = [t.name for t in TOPICS if t.name not in have]
     findings = [*missing(absent, plan), *unbegun(states, plan), *compare(states, plan)]
     return sorted(findings, key=lambda finding: finding.note)

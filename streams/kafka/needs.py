@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from detectors.layout import BAR_MS, EXPIRE_BARS
+from detectors.settings import EngineSettings
 from schemas.topics import (
     ALERTS,
     BY_NAME,
@@ -26,8 +26,6 @@ from streams.kafka.connection import Connection
 from streams.kafka.topic_state import TopicState
 from streams.log.base import Stamp
 
-BASELINE_MS: Final = EXPIRE_BARS * BAR_MS
-"""How far back the longest baseline reaches: state is rebuilt from so much of the log."""
 MESSAGE_BYTES: Final = 1_048_588
 """A checkpoint's chunk, a large record, a batch of resolved mentions: Kafka's own default."""
 FOREVER: Final = -1
@@ -47,6 +45,7 @@ class Plan:
     counts : partitions of each topic.
     recorded : topics keep the records' own time, for ever.
     replicas : copies of each partition; the brokers' default when -1.
+    history_ms : how far back the longest baseline reaches: state is rebuilt from so much of the log.
     checkpoint_age_ms : of the oldest among the newest checkpoints of each partition: a worker that
         starts now reads inputs from there.
     """
@@ -55,12 +54,13 @@ class Plan:
     counts: Mapping[str, int]
     recorded: bool = False
     replicas: int = -1
+    history_ms: int = EngineSettings().history_ms
     checkpoint_age_ms: int = 0
 
     @property
     def needed_ms(self) -> int:
         """How long what is read again must be kept."""
-        return BASELINE_MS + self.checkpoint_age_ms
+        return self.history_ms + self.checkpoint_age_ms
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def _kept(state: TopicState, plan: Plan) -> Iterator[Finding]:
     elif state.name in _REREAD and was < plan.needed_ms:
         yield Finding(
             state.name,
-            f"{told}, shorter than the longest baseline ({_span(BASELINE_MS)}) and the "
+            f"{told}, shorter than the longest baseline ({_span(plan.history_ms)}) and the "
             f"checkpoint's age ({_span(plan.checkpoint_age_ms)})",
             mend,
         )

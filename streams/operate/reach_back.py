@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.layout import BAR_MS
+from detectors.layout import BAR_MS, HOUR_MS
 from detectors.snapshot import unpack_snapshot
 from schemas.errors import StateError
 from schemas.topics import CHECKPOINTS, MENTIONS, TICKS, TOKEN_INFO
@@ -15,7 +15,6 @@ from streams.control.decisions import CONTROL_INPUT
 from streams.log.base import Log
 from streams.run.report import utc
 from streams.worker.checkpoint import CheckpointStore
-from streams.worker.detect_trial import HISTORY_MS
 from streams.worker.inputs import input_names
 
 _NAMED: Final = 3
@@ -41,8 +40,11 @@ class _Newest:
     episodes: tuple[tuple[int, str], ...]
 
 
-async def reach_back(log: Log) -> Reach:
-    """Look whether a state rebuilt from the log would be the one that the checkpoints hold."""
+async def reach_back(log: Log, history_ms: int) -> Reach:
+    """Look whether a state rebuilt from the log would be the one that the checkpoints hold.
+
+    ``history_ms`` : how far back the log shows in it.
+    """
     newest = [await _newest(log, p) for p in range(await log.partitions(CHECKPOINTS))]
     told_ms = min((each.closed_ms if each else 0) for each in newest)
     lost = await _lost_heads(log)
@@ -57,12 +59,12 @@ async def reach_back(log: Log) -> Reach:
         )
         return Reach(told_ms, (told,))
     reasons = []
-    if from_ms > told_ms - HISTORY_MS:
+    if from_ms > told_ms - history_ms:
         reasons.append(
-            f"{place} reaches back to {utc(from_ms)} only, and 25 hours before "
+            f"{place} reaches back to {utc(from_ms)} only, and {history_ms // HOUR_MS} hours before "
             f"{utc(told_ms)} would be needed"
         )
-    old = [e for each in newest if each for e in each.episodes if e[0] < from_ms + HISTORY_MS]
+    old = [e for each in newest if each for e in each.episodes if e[0] < from_ms + history_ms]
     if old:
         named = ", ".join(f"{token} since {utc(start)}" for start, token in sorted(old)[:_NAMED])
         reasons.append(

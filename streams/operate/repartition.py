@@ -112,6 +112,7 @@ async def repartition(
     now: int,
     folder: Path,
     *,
+    history_ms: int,
     yes: bool,
     force: bool,
     say: Say,
@@ -124,6 +125,7 @@ async def repartition(
     group : of the workers.
     now : partitions to be.
     folder : for the recording and the plan; made if missing.
+    history_ms : how far back the log shows in a state.
     force : even where alerts may be lost or differ, for the reasons found.
 
     Raises
@@ -138,7 +140,9 @@ async def repartition(
             "stop them, and every producer, first",
         )
     if (plan := read_plan(folder)) is None:
-        report, plan = await _prepare(where, group, now, folder, yes=yes, force=force, say=say)
+        report, plan = await _prepare(
+            where, group, now, folder, history_ms=history_ms, yes=yes, force=force, say=say
+        )
         if plan is None:
             return report
     elif plan.done:
@@ -156,7 +160,15 @@ async def repartition(
 
 
 async def _prepare(
-    where: Connection, group: str, now: int, folder: Path, *, yes: bool, force: bool, say: Say
+    where: Connection,
+    group: str,
+    now: int,
+    folder: Path,
+    *,
+    history_ms: int,
+    yes: bool,
+    force: bool,
+    say: Say,
 ) -> tuple[Report, Plan | None]:
     """Look, and record; there is a plan when the recording is whole and nobody writes."""
     states = {state.name: state for state in await to_thread(topics_describe, where)}
@@ -169,7 +181,7 @@ async def _prepare(
     topics = tuple(name for name in DEALT if name in states)
     report.dealt = {name: states[name].records for name in topics}
     async with opened(where) as log:
-        reach = await reach_back(log)
+        reach = await reach_back(log, history_ms)
         report.told_ms, report.reasons = reach.told_ms, list(reach.reasons)
         if not yes or (report.reasons and not force):
             return report, None

@@ -17,6 +17,7 @@ import numpy as np
 
 from detectors.engine import Engine
 from detectors.outputs import ScoreRows
+from detectors.settings import EngineSettings
 from streams.control.decisions import CONTROL_INPUT, Decisions
 from streams.control.files import CONTROL_FILES, ControlFiles
 from streams.detection import Detection
@@ -202,7 +203,7 @@ def _summary(
         "seconds": round(seconds, 3),
         "records_per_s": round(counts.records / max(seconds, 1e-9)),
         "peak_memory_bytes": peak_memory_bytes(),
-        "warnings": _warnings(inputs, counts, posts=detection.settings.mentions),
+        "warnings": _warnings(inputs, counts, detection.settings),
     }
 
 
@@ -213,15 +214,18 @@ OUTCOMES: Final = (
 )  # fmt: skip
 
 
-def _warnings(inputs: Inputs, counts: _Counts, *, posts: bool) -> list[str]:
+def _warnings(inputs: Inputs, counts: _Counts, settings: EngineSettings) -> list[str]:
     files = [each for each in inputs.about if each["kind"] != "log"]
     found = [*inputs.notes]
     found += [f"{each['path']} holds no records" for each in files if not each["records"]]
     if counts.records and not any(counts.outcomes[n] for n in ("mentions", "ticks", "token_infos")):
         found.append("no record named a token; is it the right file, and the right lexicon?")
-    elif counts.records and not counts.outcomes["ticks"]:
-        found.append("the log holds no trades, and an alert needs a price: there can be none")
-    elif counts.records and posts and not counts.outcomes["mentions"]:
+    elif counts.records and settings.ticks and not counts.outcomes["ticks"]:
+        found.append(
+            "the log holds no trades, and an alert needs a price: there can be none; if trades were "
+            "not recorded at all, say so: ticks = false under [engine] in goldendog.toml"
+        )
+    elif counts.records and settings.mentions and not counts.outcomes["mentions"]:
         found.append(
             "the log holds no post of a token, so no crowd can open an episode; if posts were not "
             "recorded at all, say so: mentions = false under [engine] in goldendog.toml"

@@ -10,7 +10,7 @@ import numpy as np
 from detectors.alerts import AlertWriter
 from detectors.batch.resolver import BatchResolver
 from detectors.columns import columns_of
-from detectors.layout import N_ALERT_INTS, N_FEATURES, N_Z
+from detectors.layout import N_ALERT_INTS, N_BASELINES, N_FEATURES
 from detectors.resolved import decode_batch, pack_columns, unpack_batch
 from schemas.decode import encode_record
 from schemas.records import Mention, Tick
@@ -66,6 +66,6 @@ def warm_up(detection: Detection, say: Callable[[str], None]) -> None:
 def _write_alert(detection: Detection) -> None:
     """Write an alert of nothing: the first that matters does not wait for what explains it."""
     ints, features = np.zeros((1, N_ALERT_INTS), np.int64), np.zeros((1, N_FEATURES))
-    means, deviations = np.zeros((2, 1, N_Z))
+    means, deviations = np.zeros((2, 1, N_BASELINES))
     writer = AlertWriter(detection.settings, detection.model, detection.fingerprint, {})
     writer.write(1, lambda _: _TOKEN, ints, features, means, deviations, lambda _: None)

@@ -12,7 +12,7 @@ from detectors.columns import INFO, MENTION, TICK, Columns
 from detectors.columns import UNKNOWN as UNKNOWN_VALUE
 from detectors.engine import Engine
 from detectors.labels import UNKNOWN, barrier_labels
-from detectors.layout import POST_FEATURES
+from detectors.layout import MODEL_FEATURES, POST_FEATURES
 from detectors.model import Model, blank_model
 from detectors.settings import EngineSettings
 from schemas.records import Alert
@@ -81,12 +81,17 @@ def collect(seed: int, settings: EngineSettings, model: Model | None = None) -> 
         labels.append(found)
         weights.append(np.full(len(rows), 1.0 / max(np.sqrt(len(rows)), 1.0)))
     if not kept:
-        return Rows(features[:0], np.empty(0, np.int8), np.empty(0, np.int64), np.empty(0))
+        return Rows(
+            features[:0, : len(MODEL_FEATURES)],
+            np.empty(0, np.int8),
+            np.empty(0, np.int64),
+            np.empty(0),
+        )
     chosen = np.concatenate(kept)
     features = features[chosen]
     features[np.ix_(mute[token[chosen]], POST_FEATURES)] = np.nan
     return Rows(
-        features,
+        features[:, : len(MODEL_FEATURES)],
         np.concatenate(labels),
         np.full(len(chosen), seed, np.int64),
         np.concatenate(weights),

@@ -360,11 +360,12 @@ class DetectHandler:
         else:
             foreign = self._store.foreign(p)
             part.told_ms = max([part.told_ms, *(each.closed_ms for each in foreign)])
+            part.engine = self._making.blank(names, 0)
             if found or foreign:
-                await refuse_short_log(self._log, p, self.topics, part.told_ms)
+                history_ms = part.engine.settings.history_ms
+                await refuse_short_log(self._log, p, self.topics, part.told_ms, history_ms)
                 _log.warning("the state is rebuilt from the log's start", partition=p,
                              formats=[each.format for each in foreign])  # fmt: skip
-            part.engine = self._making.blank(names, 0)
             part.positions = {t: await self._log.start_offset(t, p) for t in self.topics}
             alerts_from = await self._log.start_offset(ALERTS, p)
         self._making.follow(part.engine)

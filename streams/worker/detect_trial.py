@@ -10,7 +10,7 @@ from msgspec import msgpack
 from msgspec.structs import replace
 
 from detectors.engine import Engine
-from detectors.layout import BAR_MS, EXPIRE_BARS
+from detectors.layout import HOUR_MS
 from detectors.resolved import decode_batch
 from schemas.errors import StateError
 from schemas.records import ResolvedBatch
@@ -23,8 +23,6 @@ from streams.worker.poison import Verdict, blame, silence
 
 CLOSE_MS: Final = 1_200_000
 """How far beyond its inputs an engine is driven, to close every bar that has a record."""
-HISTORY_MS: Final = EXPIRE_BARS * BAR_MS
-"""All that is older shows in no state but an episode's."""
 _COLUMNS: Final = {
     "token": 4,
     "platform": 8,
@@ -155,16 +153,21 @@ def _of_rows(record: LogRecord, batch: ResolvedBatch, rows: list[int]) -> LogRec
     )
 
 
-async def refuse_short_log(log: Log, p: int, topics: Sequence[str], closed_ms: int) -> None:
-    """Raise StateError where a log no longer tells the state that was reached at ``closed_ms``."""
+async def refuse_short_log(
+    log: Log, p: int, topics: Sequence[str], closed_ms: int, history_ms: int
+) -> None:
+    """Raise StateError where a log no longer tells the state that was reached at ``closed_ms``.
+
+    ``history_ms`` : how far back of that it shows.
+    """
     for topic in topics:
         start = await log.start_offset(topic, p)
         if start == 0:
             continue
         first = await log.read(topic, p, start, 1)
-        if not first or first[0].timestamp > closed_ms - HISTORY_MS:
+        if not first or first[0].timestamp > closed_ms - history_ms:
             raise StateError(
                 f"no checkpoint of partition {p} can be used, and {topic}/{p} no longer reaches "
-                f"back to 25 hours before it, from which its state could be rebuilt; to begin anew "
-                "from what there is: goldendog checkpoint reset --force"
+                f"back to {history_ms // HOUR_MS} hours before it, from which its state could be "
+                "rebuilt; to begin anew from what there is: goldendog checkpoint reset --force"
             )

@@ -30,7 +30,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.engine = self.new_engine()
-        self._queued: dict[str, list[Any]] = {name: [] for name in INPUTS}
+        self.queued: dict[str, list[Any]] = {name: [] for name in INPUTS}
         self._offset = 0
         self._n = 0
 
@@ -42,7 +42,7 @@ class Bench:
         """Queue a mention; ``delay_ms`` is how late it comes. Returns its id."""
         at, log, name = self._times(at_s, more)
         more = {"platform": "x", "text": ""} | more
-        self._queued["m"].append((token, Mention(name, at, author_id=author, **more), log))
+        self.queued["m"].append((token, Mention(name, at, author_id=author, **more), log))
         return name
 
     def trade(
@@ -52,7 +52,7 @@ class Bench:
         at, log, name = self._times(at_s, more)
         more = {"side": "buy", "value_usd": 100} | more
         tick = Tick(name, at, token, price, trader_id=trader, **more)
-        self._queued["t"].append((tick, log))
+        self.queued["t"].append((tick, log))
         return name
 
     def info(
@@ -61,7 +61,7 @@ class Bench:
         """Queue a token info."""
         at, log, name = self._times(at_s, more)
         known = None if supply is None else CheckedNumber(supply, at)
-        self._queued["i"].append((TokenInfo(name, at, token, supply=known, **more), log))
+        self.queued["i"].append((TokenInfo(name, at, token, supply=known, **more), log))
 
     def crowd(
         self, at_s: float, n: int = 10, price: str | float = 1, token: str = TOKEN, who: str = ""
@@ -76,7 +76,7 @@ class Bench:
         end = T0 + round(until_s * 1000)
         out: list[Outputs] = []
         self._offset += 1
-        for name, queued in self._queued.items():
+        for name, queued in self.queued.items():
             queued.sort(key=lambda row: row[-1])
             columns: Columns | None = None
             if queued and name == "m":

@@ -123,13 +123,14 @@ def play(
     chunk: int = 40,
     engine: Engine | None = None,
     restart: float = 0.0,
+    log_start_ms: int = T0,
 ) -> list[Alert]:
     """Push the inputs in random chunks and a random interleaving; maybe restart in between."""
     engine = engine or engine_of(inputs)
     alerts: list[Alert] = []
     at = dict.fromkeys((i.name for i in inputs), 0)
     for one in inputs:  # the log's start is the same everywhere
-        alerts += engine.push(one.name, None, 0, T0, T0).alerts
+        alerts += engine.push(one.name, None, 0, T0, log_start_ms).alerts
     todo = [i for i in inputs if len(i.columns)]
     while todo:
         one = todo[int(rng.integers(len(todo)))]

@@ -210,7 +210,7 @@ def features() -> str:
             (str(number), f"`{name}`", f.meaning, f.unit, f"{example:g}: {f.phrase(example)}")
         )
     return (
-        "# Features\n\nWhat the classifier looks at, the columns of `scores.parquet`, and the names in an alert's "
+        "# Features\n\nWhat the classifier looks at (all but the last), the columns of `scores.parquet`, and the names in an alert's "
         "`reasons`. Unknown is null, never 0: a z-score before its baseline is long enough, a ratio without a "
         "denominator. The last minute is the twelve bars that end with the scored one.\n\n"
         + table(("", "name", "meaning", "unit", "for example"), rows)

@@ -270,7 +270,7 @@ def test_the_command_line(bare: str, capsys: pytest.CaptureFixture[str]) -> None
     assert exit_code(["topics", "describe", *at]) == 0
     rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
     assert rows[CHECKPOINTS][1:5] == ["2", "1", "append", "compacted"]
-    assert rows[TICKS][1:] == ["2", "1", "append", "7", "days", "2", "0.0", "MB", "0", "to", "1"]
+    assert rows[TICKS][1:] == ["2", "1", "append", "8", "days", "2", "0.0", "MB", "0", "to", "1"]
     assert exit_code(["topics", "describe", *at, "--json"]) == 0
     told = {topic["name"]: topic for topic in json.loads(capsys.readouterr().out)}
     assert told[TICKS]["spans"] == [[0, 1], [0, 1]]

@@ -120,7 +120,7 @@ async def cut_short(bootstrap: str, folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 async def run(bootstrap: str, now: int, folder: Path, **more: bool) -> work.Report:
-    options = {"yes": True, "force": False} | more
+    options = {"yes": True, "force": False, "history_ms": 25 * 3_600_000} | more
     return await work.repartition(
         Connection.of(bootstrap), "goldendog", now, folder, **options, say=lambda _: None
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from detectors.settings import EngineSettings
 from schemas.topics import TICKS
 from streams.cli.main import exit_code
 from streams.embedded import EmbeddedOptions, run_embedded
@@ -23,6 +24,7 @@ from streams.scenario.coins import WAVE, lexicon_text
 from tests.kafka.live import FROM_MS, scenario
 
 HOURS = 1.25
+HISTORY_MS = EngineSettings().history_ms
 MOMO = WAVE[0].token
 
 pytestmark = pytest.mark.slow
@@ -161,10 +163,10 @@ class Beheaded(Reading):
 
 async def test_what_a_rebuilt_state_would_lack_is_told(place: Path) -> None:
     with open_readonly(place / "data") as log:
-        whole = await reach_back(Reading(log))
+        whole = await reach_back(Reading(log), HISTORY_MS)
         assert whole.reasons == ()
         assert whole.told_ms == (FROM_MS + round(HOURS * 3_600_000) - 2_000) // 5_000 * 5_000
-        short, lost = (await reach_back(Beheaded(log))).reasons
+        short, lost = (await reach_back(Beheaded(log), HISTORY_MS)).reasons
     assert short.startswith(f"{TICKS}/")
     assert "25 hours before 2025-01-14T06:14:55Z would be needed" in short
     assert "1 episodes opened before the log says how" in lost

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.logs import (
@@ -163,3 +165,21 @@ def test_eviction_cannot_be_seen(seed: int, how: int) -> None:
         return alert_bytes(alerts), evicted
 
     assert run(sweep=True)[0] == run(sweep=False)[0]
+
+
+@given(seed=SEEDS, how=SEEDS, parts=st.sampled_from([1, 2, 8]))
+@settings(max_examples=40, deadline=None)
+def test_posts_alone_are_told_alike_however_they_are_dealt(seed: int, how: int, parts: int) -> None:
+    alone = replace(SETTINGS, ticks=False, fading_bars=2, closed_bars=6)
+    log_start_ms = T0 - 30 * 3_600_000
+
+    def told(rng: np.random.Generator, upstream: int, parts: int, chunk: int) -> list[bytes]:
+        alerts = []
+        for inputs in deal(random_log(seed), upstream, parts):
+            engine = engine_of(inputs, alone)
+            alerts += play(inputs, rng, chunk=chunk, engine=engine, log_start_ms=log_start_ms)
+        return alert_bytes(alerts)
+
+    whole = told(np.random.default_rng(0), 1, 1, 10_000)
+    event(f"{min(len(whole), 4)} alerts")
+    assert told(np.random.default_rng(how), 2, parts, 60) == whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -12,13 +13,24 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmarks.nab import SCORES, bar_scores, read_series, row_scores, told_once, write_scores
+from benchmarks.nab import (
+    WEEK,
+    Series,
+    bar_scores,
+    candidates,
+    imported,
+    read_series,
+    row_scores,
+    told_once,
+    write_scores,
+)
 from schemas.errors import UserError
 
 BEGIN = datetime.fromisoformat("2015-02-26 21:42:53")
 ROOT = Path(__file__).parents[2]
 COUNTS = [3, 2, 0, 4, 1, 3, 2, 3, 0, 2, 4, 3, 1, 2, 3, 2, 90, 120, 3, 0, 0, 2, 3, 130, 2, 1]
 BURST = 16
+SCORES = ("z_mentions", "z_mentions_day", "z_authors")  # the week's needs a day
 
 
 def written(path: Path, posts: list[int], apart_s: int = 300) -> Path:
@@ -27,10 +39,17 @@ def written(path: Path, posts: list[int], apart_s: int = 300) -> Path:
     return path
 
 
+def bars_of(series: Series, folder: Path) -> pa.Table:
+    shutil.rmtree(folder / "of", ignore_errors=True)
+    (folder / "of").mkdir()
+    return bar_scores(imported(series, "WIF", folder / "of"), folder / "of" / "out")
+
+
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
-    series = read_series(written(tmp_path_factory.mktemp("nab") / "WIF.csv", COUNTS))
-    bars = bar_scores(series, "WIF")
+    folder = tmp_path_factory.mktemp("nab")
+    series = read_series(written(folder / "WIF.csv", COUNTS))
+    bars = bars_of(series, folder)
     return {score: row_scores(series, bars, score) for score in SCORES}
 
 
@@ -47,14 +66,25 @@ def test_a_burst_stands_out_and_silence_does_not(scored: dict[str, np.ndarray]) 
 def test_a_row_knows_nothing_of_later_rows(scored: dict[str, np.ndarray], tmp_path: Path) -> None:
     for n in (BURST, BURST + 1, BURST + 4):
         series = read_series(written(tmp_path / "WIF.csv", COUNTS[:n]))
-        bars = bar_scores(series, "WIF")
+        bars = bars_of(series, tmp_path)
         for score in SCORES:
             assert row_scores(series, bars, score).tolist() == scored[score][:n].tolist()
 
 
+def test_an_hour_that_stands_out_from_days_is_told_in_its_rows(tmp_path: Path) -> None:
+    """Two days of a post or two in five minutes; then twenty in each, for an hour and a half."""
+    quiet, many = 576, 18
+    posts = [1 + k % 2 for k in range(quiet)] + [20] * many + [1] * 12
+    series = read_series(written(tmp_path / "WIF.csv", posts))
+    z = row_scores(series, candidates(imported(series, "WIF", tmp_path)), WEEK)
+    (row,) = np.flatnonzero(z).tolist()
+    assert quiet <= row < quiet + 6
+    assert z[row] >= 3.5
+
+
 def test_posts_lie_within_all_of_their_rows_five_minutes(tmp_path: Path) -> None:
     series = read_series(written(tmp_path / "WIF.csv", [0, 120]))
-    ends = bar_scores(series, "WIF")["ts_bar_end_ms"].to_numpy() - series.minutes[1] * 60_000
+    ends = bars_of(series, tmp_path)["ts_bar_end_ms"].to_numpy() - series.minutes[1] * 60_000
     assert set(np.unique((ends - 1) // 60_000)) == {0, 1, 2, 3, 4}
     assert 0 < ends.min() < 30_000
     assert 270_000 < ends.max() <= 300_000

@@ -86,7 +86,7 @@ def test_settings_that_cannot_be_used_stop_no_other_check(
 
 
 def test_a_broker_that_is_named_is_asked(free_port: int) -> None:
-    (check,) = check_broker(KafkaSettings(bootstrap=f"127.0.0.1:{free_port}"))
+    (check,) = check_broker(KafkaSettings(bootstrap=f"127.0.0.1:{free_port}"), 0)
     assert (check.name, check.verdict) == ("broker", "FAIL")
     assert "--bootstrap" in check.remedy
 

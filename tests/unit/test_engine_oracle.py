@@ -151,3 +151,53 @@ def test_scores_equal_the_oracle(seed: int) -> None:
             z = (r - past_r.mean()) / np.sqrt(past_r.var() + 30.0**2)
             assert f[at["z_return"]] == pytest.approx(z, abs=0.05)
     assert checked > 20
+
+
+def test_the_weeks_score_equals_the_oracle() -> None:
+    """Nine days of posts, among them a day of silence a little shorter than forgetting takes."""
+    rng = np.random.default_rng(5)
+    hour = 3_600_000
+    at = np.sort(rng.integers(0, 9 * 24 * hour, 6_000))
+    at = np.concatenate([at, 200 * hour + rng.integers(0, hour, 300)])
+    at = np.sort(at[(at < 100 * hour) | (at > 124 * hour)])
+    n = len(at)
+    none = np.zeros(n, np.int64)
+    columns = Columns(
+        [TOKEN],
+        token=np.zeros(n, np.int32),
+        kind=np.full(n, MENTION, np.uint8),
+        aux=np.zeros(n, np.uint8),
+        ts_event_ms=T0 + at,
+        ts_log_ms=T0 + at,
+        order=np.arange(n),
+        id=np.array([hash64(str(i)) for i in range(n)], np.int64),
+        who=np.arange(n),
+        a=none,
+        b=none,
+        c=none,
+    )
+    engine = Engine(EngineSettings(), blank_model(), ["log"], fingerprint="t", scores="all")
+    engine.push("log", None, 0, T0, T0)
+    rows = engine.push("log", columns, 1, T0 + 9 * 24 * hour + 60_000).scores
+    assert rows is not None
+    found = rows.features[:, FEATURES.index("z_mentions_week")]
+    bars = rows.ts_bar_end_ms // BAR_MS - 1
+    posts = np.bincount(at // 900_000, minlength=9 * 96)  # T0 begins a quarter, and an hour
+    checked = 0
+    for b, z in list(zip(bars.tolist(), found.tolist(), strict=True))[:: len(bars) // 300]:
+        quarter = (b - T0 // BAR_MS) // 180
+        now = np.sum((at >= (quarter - 3) * 900_000) & (at < (b + 1) * BAR_MS - T0))
+        last = (quarter - 3) // 4
+        hours = posts[max(last - 168, 0) * 4 : max(last, 0) * 4].reshape(-1, 4).sum(axis=1)
+        if len(hours) < 24:
+            assert np.isnan(z)
+            continue
+        y, base = sixteenths(np.array([now]))[0], sixteenths(hours)
+        assert z == pytest.approx((y - base.mean()) / np.sqrt(base.var() + 256), abs=1e-9)
+        checked += 1
+    assert checked > 200
+    assert np.nanmax(found) > 3.5 > np.nanquantile(found, 0.9)
+
+
+def sixteenths(posts: np.ndarray) -> np.ndarray:
+    return np.floor((stabilised(posts) + 32) / 64)

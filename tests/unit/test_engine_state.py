@@ -13,7 +13,7 @@ from detectors import snapshot
 from detectors.columns import ARRAYS, columns_of_mentions
 from detectors.engine import Engine
 from detectors.kernels.ties import before
-from detectors.layout import REC, STATE
+from detectors.layout import N_FEATURES, REC, STATE
 from detectors.model import blank_model
 from detectors.progress import Progress
 from detectors.settings import EngineSettings
@@ -239,7 +239,7 @@ def test_a_snapshot_forgets_no_record_that_has_no_id_text() -> None:
         bench = Bench()
         bench.crowd(0)
         bench.crowd(5, who="b")
-        queued = bench._queued["m"]
+        queued = bench.queued["m"]
         columns = columns_of_mentions(queued)
         columns.ids = None
         queued.clear()
@@ -281,7 +281,7 @@ def modes(seed: int) -> dict[str, tuple[list[bytes], list[tuple[int, str, int]]]
                     )
                 )
                 assert part == sorted(part)
-                assert out.scores.features.shape == (len(part), 34)
+                assert out.scores.features.shape == (len(part), N_FEATURES)
                 rows += part
         assert (mode == "alerts") == (not rows)
         found[mode] = (alert_bytes(alerts), rows)

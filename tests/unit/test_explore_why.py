@@ -19,7 +19,7 @@ from detectors.snapshot import unpack_snapshot
 from schemas.errors import UserError
 from schemas.records import Tick
 from streams.detection import Detection
-from streams.explore.gates import SCORE, SURGE
+from streams.explore.gates import ATTENTION, SCORE, SURGE
 from streams.explore.material import Material
 from streams.explore.moment import Moment, bar_of
 from streams.explore.names import not_in_log, wanted
@@ -38,11 +38,11 @@ def material(settings: EngineSettings) -> Material:
     return Material((), Detection(settings, crowd_model(), Lexicon.parse(NO_LEXICON), "all"))
 
 
-def every_bar(log: Columns, of: Material) -> list[tuple[Moment, Why]]:
+def every_bar(log: Columns, of: Material, log_start_ms: int = T0) -> list[tuple[Moment, Why]]:
     """Each token at each bar of a log, and what is said of it."""
     engine = of.detection.engine(["log"])
     lateness = of.detection.settings.lateness_ms
-    engine.push("log", None, 0, T0, T0)
+    engine.push("log", None, 0, T0, log_start_ms)
     found = []
     at, before = 0, states(engine, of)
     for bar in range(T0 // BAR_MS - 1, int(log.ts_log_ms[-1]) // BAR_MS):
@@ -60,7 +60,7 @@ def every_bar(log: Columns, of: Material) -> list[tuple[Moment, Why]]:
             moment = Moment(
                 token,
                 bar,
-                T0,
+                log_start_ms,
                 before.get(token),
                 record,
                 rows.features[row] if rows is not None and row >= 0 else None,
@@ -85,21 +85,23 @@ def passed(why: Why, name: str) -> bool:
 def foretold(why: Why) -> tuple[str, ...]:
     """What the gates say must have been told, by what the settings' docstrings promise."""
     if why.episode_before == "none":
-        shared = all(gate.passed for gate in why.gates if gate.name not in SCORE + SURGE)
-        ways = [[gate.passed for gate in why.gates if gate.name in way] for way in (SCORE, SURGE)]
+        rules = (SCORE, SURGE, (ATTENTION,))
+        shared = all(gate.passed for gate in why.gates if gate.name not in sum(rules, ()))
+        ways = [[gate.passed for gate in why.gates if gate.name in way] for way in rules]
         return ("candidate",) if shared and any(way and all(way) for way in ways) else ()
-    news = passed(why, "update_rise_x")
+    names = {gate.name for gate in why.gates}
+    priced = "fading_drawdown" in names or "update_rise_x" in names
+    news = priced and passed(why, "update_rise_x")
     if why.episode_before == "fading":
         if passed(why, "closed_bars") or passed(why, "closed_attention_share"):
             return ("closed",)
         return ("update",) if news else ()
-    left = all(
-        passed(why, f"fading_{name}") for name in ("patience", "attention_share", "drawdown")
-    )
+    left = passed(why, "fading_patience") and passed(why, "fading_attention_share")
+    left = left and not (priced and not passed(why, "fading_drawdown"))
     quiet = all(passed(why, name) for name in ("fading_patience", "quiet_people", "quiet_bars"))
-    if passed(why, "fading_bars") and (left or quiet or passed(why, "rug_drawdown")):
+    if passed(why, "fading_bars") and (left or quiet or (priced and passed(why, "rug_drawdown"))):
         return ("fading",)
-    return ("update",) if news or passed(why, "update_step_logit_micro") else ()
+    return ("update",) if news or (priced and passed(why, "update_step_logit_micro")) else ()
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, CLOSING, SLOW], ids=["usual", "closing", "slow"])
@@ -120,6 +122,25 @@ def test_the_gates_foretell_every_alert_of_every_bar(settings: EngineSettings) -
     assert gates <= set(stopped)
     assert {"candidate_logit_micro", "price", "late"} & set(stopped)
     assert settings is not SLOW or stopped["candidate_bars"]
+
+
+def test_the_gates_foretell_every_alert_of_posts_alone() -> None:
+    told: Counter[str] = Counter()
+    stopped: Counter[str | None] = Counter()
+    settings = replace(
+        CLOSING, ticks=False, attention_z_week=6.0, fading_bars=2, fading_attention_share=0.9
+    )
+    for seed in range(3):
+        log = random_log(seed, n=900, span_ms=1_500_000)
+        for moment, why in every_bar(log, material(settings), T0 - 30 * 3_600_000):
+            assert foretold(why) == why.told, (seed, moment.bar, why)
+            told.update(why.told)
+            if why.episode_before == "none":
+                assert (why.stopped_by is None) == (why.told == ("candidate",))
+            stopped[why.stopped_by] += why.episode_before == "none"
+    assert min(told[kind] for kind in ("candidate", "fading", "closed")) >= 5
+    assert not told["update"]
+    assert {"records", "min_authors_15m", "refractory_bars", "attention_z_week"} <= set(stopped)
 
 
 def market(pace_ms: int = 60_000, burst: int = 30, end_ms: int = 960_000) -> Columns:

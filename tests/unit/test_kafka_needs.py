@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from detectors.settings import EngineSettings
 from schemas.errors import UserError
 from schemas.topics import (
     ALERTS,
@@ -25,11 +26,12 @@ from schemas.topics import (
 )
 from streams.kafka.connection import Connection
 from streams.kafka.layout import is_live
-from streams.kafka.needs import BASELINE_MS, Plan, compare, missing, unbegun, wanted_configs
+from streams.kafka.needs import Plan, compare, missing, unbegun, wanted_configs
 from streams.kafka.topic_state import STAMPS, TopicState
 from streams.log.topics import partition_counts
 
 HOUR_MS = 3_600_000
+HISTORY_MS = EngineSettings().history_ms
 COUNTS = partition_counts(4, 2)
 
 
@@ -84,7 +86,7 @@ def test_the_heat_of_narratives_goes_by_token() -> None:
             TICKS,
             {"retention_ms": str(HOUR_MS)},
             "keeps 1 h, shorter than",
-            "retention.ms=604800000",
+            "retention.ms=691200000",
         ),
         (TICKS, {"retention_bytes": "1000"}, "deletes by size", "retention.bytes=-1"),
         (TICKS, {"cleanup_policy": "compact"}, "cleanup.policy=compact", "cleanup.policy=delete"),
@@ -108,17 +110,27 @@ def test_a_setting_that_harms_is_a_difference_with_its_command(
 @pytest.mark.parametrize("topic", [MENTIONS, TICKS, TOKEN_INFO, RESOLVED, ALERTS])
 def test_what_is_read_again_is_kept_for_the_baseline_and_the_checkpoints_age(topic: str) -> None:
     for age_ms in (0, 10_000, 72 * HOUR_MS):
-        needed = BASELINE_MS + age_ms
+        needed = HISTORY_MS + age_ms
         for retention_ms, note in ((needed, True), (needed - 1, False)):
             kept = state(topic, retention_ms=str(retention_ms))
             (found,) = compare(states(one=kept), plan(checkpoint_age_ms=age_ms))
             assert found.note == note, (retention_ms, found)
 
 
-def test_the_declared_week_is_too_short_where_nobody_has_run_for_six_days() -> None:
-    (found,) = compare([state(TICKS)], plan(checkpoint_age_ms=144 * HOUR_MS))
-    assert "the checkpoint's age (6 days)" in found.problem
-    assert found.remedy.endswith(f"retention.ms={2 * (BASELINE_MS + 144 * HOUR_MS)}")
+def test_what_is_declared_is_too_short_where_nobody_has_run_for_a_week() -> None:
+    (found,) = compare([state(TICKS)], plan(checkpoint_age_ms=168 * HOUR_MS))
+    assert "the checkpoint's age (7 days)" in found.problem
+    assert found.remedy.endswith(f"retention.ms={2 * (HISTORY_MS + 168 * HOUR_MS)}")
+
+
+def test_a_log_of_posts_alone_is_kept_for_more_than_a_week() -> None:
+    alone = plan(history_ms=EngineSettings(ticks=False).history_ms)
+    assert compare([state(MENTIONS), state(RESOLVED)], alone) == []
+    (found,) = compare([state(MENTIONS, retention_ms=str(169 * HOUR_MS))], alone)
+    assert "shorter than the longest baseline (7.083 days)" in found.problem
+    assert not compare([state(MENTIONS, retention_ms=str(169 * HOUR_MS))], plan())[0].problem.count(
+        "baseline"
+    )
 
 
 def test_a_longer_retention_is_a_note_and_so_is_a_shorter_one_that_is_enough() -> None:

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from detectors import training
 from detectors.flatten import flatten
 from detectors.kernels.trees import margin
-from detectors.layout import FEATURES, N_FEATURES
+from detectors.layout import MODEL_FEATURES
 from detectors.model import Model, blank_model
 from schemas.errors import ModelError
 from streams.model_store import (
@@ -35,6 +35,7 @@ from streams.model_store import (
     save_model,
 )
 
+WIDTH = len(MODEL_FEATURES)
 STEPS = np.array([-1_000_000, 0, 1_000_000], np.int64)
 CHANCES = np.array([0.1, 0.4, 0.8])
 
@@ -49,7 +50,7 @@ def one_thread() -> Iterator[None]:
 def features(seed: int, n: int) -> NDArray[np.float64]:
     """Random features, a fifth of them unknown, some whole numbers, some huge."""
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(n, N_FEATURES))
+    x = rng.normal(size=(n, WIDTH))
     x[:, ::3] = np.floor(x[:, ::3] * 4)
     x[:, 1] *= 1e12
     x[rng.random(x.shape) < 0.2] = np.nan
@@ -97,7 +98,7 @@ def test_the_shipped_model_is_the_classifier_it_was_made_of() -> None:
     again = flatten(classifier, model.steps, model.probabilities)
     for name in ARRAYS:
         assert np.array_equal(getattr(model, name), getattr(again, name)), name
-    assert read_manifest(default_folder())["features"] == list(FEATURES)
+    assert read_manifest(default_folder())["features"] == list(MODEL_FEATURES)
     assert (np.diff(model.steps) > 0).all()
     assert (np.diff(model.probabilities) >= 0).all()
 
@@ -127,7 +128,7 @@ def test_trees_the_kernel_cannot_walk_are_refused() -> None:
         ({"feat": np.zeros((3, 30), np.int32)}, "feat has shape"),
         ({"leaf": np.zeros((2, 32))}, "leaf has shape"),
         ({"feature_hash": "0" * 16}, "was trained on features"),
-        ({"feat": np.full((1, 31), N_FEATURES, np.int32)}, "a feature that is none"),
+        ({"feat": np.full((1, 31), WIDTH, np.int32)}, "a feature that is none"),
         ({"feat": np.full((1, 31), -1, np.int32)}, "a feature that is none"),
     ],
 )
@@ -139,7 +140,7 @@ def test_models_that_do_not_fit_are_refused(changes: dict[str, Any], match: str)
 
 def test_a_model_without_trees_says_its_base() -> None:
     assert margins(blank_model(-3.0), features(1, 3)).tolist() == [-3.0] * 3
-    assert blank_model().contributions(features(1, 1)[0]).tolist() == [0.0] * N_FEATURES
+    assert blank_model().contributions(features(1, 1)[0]).tolist() == [0.0] * WIDTH
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +251,7 @@ def test_training_keeps_waves_apart_and_calibrates(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(training.PARAMETERS, "learning_rate", 0.5)
     monkeypatch.setitem(training.PARAMETERS, "min_samples_leaf", 20)
     n = 600
-    x = np.round(features(11, n) / np.where(np.arange(N_FEATURES) == 1, 1e12, 1.0))
+    x = np.round(features(11, n) / np.where(np.arange(WIDTH) == 1, 1e12, 1.0))
     label = (np.nan_to_num(x[:, 4]) > 0).astype(np.int8)
     out = training.fit(x, label, np.arange(n) // 30, np.ones(n))
     assert out.metrics["roc_auc"] > 0.9
