@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from math import isnan
 from typing import Final, cast
 
 import numpy as np
@@ -22,6 +22,7 @@ from schemas.records import SCHEMA_VERSION, Alert, AlertKind, Reason, Trigger
 
 MAX_REASONS: Final = 8
 _DAY_SCORES: Final = 7
+_NO_BASELINE: Final = (None,) * (Z_WEEK - N_Z)
 _RULES: Final[dict[int, Trigger]] = {SURGE: "surge", ATTENTION: "attention"}
 _BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS: Final = tuple(x + y for x in _BASE32 for y in _BASE32)
@@ -33,7 +34,7 @@ def rounded(x: float, digits: int = 6) -> float | None:
     >>> rounded(0.1234567), rounded(float("nan"))
     (0.123457, None)
     """
-    return None if math.isnan(x) else float(round_half_up(x, 10.0**digits))
+    return None if isnan(x) else float(round_half_up(x, 10.0**digits))
 
 
 def alert_id(token: str, episode_start_ms: int, kind: str, sequence: int) -> str:
@@ -143,7 +144,7 @@ class AlertWriter:
             traders_60s=traders,
             late_share=rounded(late / max(late + on_time, 1)) or 0.0,
             baseline_coverage=self._coverage(minutes, quarters, hours),
-            reasons=_reasons(most, numbers, minutes, quarters, hours),
+            reasons=_reasons(most, numbers, baseline_lengths(minutes, quarters, hours)),
             evidence=tuple([text for ref in refs if ref >= 0 and (text := id_of(ref)) is not None]),
             fingerprint=self.fingerprint,
             trigger=None if opened else _RULES.get(kind_number, "classifier"),
@@ -157,16 +158,16 @@ class AlertWriter:
 
 
 def _reasons(
-    most: list[list[int]], numbers: list[list[float]], minutes: int, quarters: int, hours: int
+    most: list[list[int]], numbers: list[list[float]], lengths: Sequence[int | None]
 ) -> tuple[Reason, ...]:
     return tuple(
         [
             Reason(
                 FEATURES[k],
-                _known(value),
-                _known(mean),
-                _known(deviation),
-                baseline_length(k, minutes, quarters, hours),
+                None if isnan(value) else value,
+                None if isnan(mean) else mean,
+                None if isnan(deviation) else deviation,
+                lengths[k],
                 micro / MICRO,
             )
             for (k, micro), (value, mean, deviation) in zip(most, numbers, strict=True)
@@ -175,20 +176,20 @@ def _reasons(
     )
 
 
-def baseline_length(feature: int, minutes: int, quarters: int, hours: int) -> int | None:
-    """How many buckets a feature's baseline has; None where it has none.
+def baseline_lengths(minutes: int, quarters: int, hours: int) -> tuple[int | None, ...]:
+    """How many buckets each feature's baseline has; None where it has none.
 
-    >>> [baseline_length(k, 60, 96, 168) for k in (0, 7, 10, 34)]
+    >>> lengths = baseline_lengths(60, 96, 168)
+    >>> [lengths[k] for k in (0, 7, 10, 34)]
     [60, 96, None, 168]
     """
-    if feature == Z_WEEK:
-        return hours
-    return None if feature >= N_Z else quarters if feature >= _DAY_SCORES else minutes
+    by_hour, by_day = (minutes,) * _DAY_SCORES, (quarters,) * (N_Z - _DAY_SCORES)
+    return (*by_hour, *by_day, *_NO_BASELINE, hours)
 
 
 def _known(number: float) -> float | None:
     """None where unknown."""
-    return None if math.isnan(number) else number
+    return None if isnan(number) else number
 
 
 def _market_cap(price: Decimal | None, supply: int) -> float | None:

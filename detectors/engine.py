@@ -320,12 +320,12 @@ class Engine:
             self._pend, self._rows, self._row_slots, kept, self._cnt, self._touched, self._start,
             self._ready, self._open, self._n_open,
         )  # fmt: skip
-        counts = self._walk(due, end)
-        alerts = self._alerts(int(counts[N_ALERTS]))
-        scores = self._scores(int(counts[N_SCORES])) if self._mode != SCORE_NONE else None
+        counts = self._walk(due, end).tolist()
+        alerts = self._alerts(counts[N_ALERTS]) if counts[N_ALERTS] else []
+        scores = self._scores(counts[N_SCORES]) if self._mode != SCORE_NONE else None
         evicted = [
             (slots.token(slot), first * BAR_MS, last * BAR_MS)
-            for slot, first, last in self._lives[: int(counts[N_LIVES])].tolist()
+            for slot, first, last in self._lives[: counts[N_LIVES]].tolist()
         ]
         self._pend, self._rest, self._n = self._rest, self._pend, left
         self._next_bar = end

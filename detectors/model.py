@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -62,10 +64,14 @@ class Model:
         if trees and not 0 <= int(self.feat.min()) <= int(self.feat.max()) < len(MODEL_FEATURES):
             raise ModelError("the model names a feature that is none", "train it again")
 
+    @cached_property
+    def _calibration(self) -> tuple[list[int], list[float]]:
+        return self.steps.tolist(), self.probabilities.tolist()
+
     def probability(self, logit_micro: int) -> float:
         """Calibrated chance that the label comes true, from the committed table."""
-        k = int(self.steps.searchsorted(logit_micro, side="right")) - 1
-        return float(self.probabilities[max(k, 0)])
+        steps, probabilities = self._calibration
+        return probabilities[max(bisect_right(steps, logit_micro) - 1, 0)]
 
     def contributions(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """What each feature added to the logit along the trees' paths, shape (F,), in logits.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from detectors.settings import BAR_MS
@@ -23,8 +24,7 @@ class ScoreRows:
     features: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Outputs:
+class Outputs(Struct, frozen=True):
     """What one push gave.
 
     ``late`` are rows of the pushed columns that came beyond the backfill limit; ``evicted`` are

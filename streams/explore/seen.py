@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.alerts import AlertWriter, baseline_length, rounded
+from detectors.alerts import AlertWriter, baseline_lengths, rounded
 from detectors.kernels import episodes as ep
 from detectors.kernels.explain import baseline_place, natural_mean
 from detectors.kernels.features import (
@@ -128,5 +128,5 @@ class Seen:
             return None, None, None
         mean, deviation = float(self.means[at]), float(self.deviations[at])
         usual = rounded(mean) if np.isnan(mean) else rounded(float(natural_mean(k, mean)), 4)
-        length = baseline_length(k, self.minutes, self.quarters, self.hours)
+        length = baseline_lengths(self.minutes, self.quarters, self.hours)[k]
         return usual, rounded(deviation / Y_UNIT, 4), length

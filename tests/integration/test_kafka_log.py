@@ -275,7 +275,7 @@ def test_the_command_line(bare: str, capsys: pytest.CaptureFixture[str]) -> None
     told = {topic["name"]: topic for topic in json.loads(capsys.readouterr().out)}
     assert told[TICKS]["spans"] == [[0, 1], [0, 1]]
     assert told[TICKS]["size_bytes"] > 100
-    assert told[TICKS]["configs"]["retention.ms"] == str(7 * 86_400_000)
+    assert told[TICKS]["configs"]["retention.ms"] == str(8 * 86_400_000)
     assert exit_code(["topics", "create", *at, "--partitions", "3"]) == 2
     assert "partitions=2, should be 3" in capsys.readouterr().err
 
