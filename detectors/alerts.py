@@ -87,7 +87,7 @@ class AlertWriter:
         model = self.model
         explain(
             n, ints, features, means, deviations, model.feat, model.thr, model.missing_left,
-            model.expected, most, numbers,
+            model.expected, self.settings.ticks, most, numbers,
         )  # fmt: skip
         alerts = [
             self._alert(token_of(row[1]), row, features_of, reasons, moves, id_of)

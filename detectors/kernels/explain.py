@@ -101,15 +101,17 @@ def explain(
     thr: NDArray[Any],
     missing_left: NDArray[Any],
     expected: NDArray[Any],
+    asked: bool,
     most: NDArray[Any],
     numbers: NDArray[Any],
 ) -> None:
     """For each of n alerts its features that mattered most, heaviest first, ties by number.
 
-    Those that a rule looked at come before all others where it opened the episode. ``ints`` has
-    shape (n, I), ``f`` (n, F), ``means`` and ``deviations`` (n, N_BASELINES). Fills ``most`` (n, K, 2) with feature numbers, -1 where no more mattered, and their part in the logit, in
-    millionths; ``numbers`` (n, K + 1, 3) with value, baseline mean and deviation, and in the last row
-    the three changes of the price as factors; NaN where unknown.
+    Those that a rule looked at come before all others where it opened the episode, and alone where
+    the classifier was not ``asked``. ``ints`` has shape (n, I), ``f`` (n, F), ``means`` and
+    ``deviations`` (n, N_BASELINES). Fills ``most`` (n, K, 2) with feature numbers, -1 where no more
+    mattered, and their part in the logit, in millionths; ``numbers`` (n, K + 1, 3) with value, baseline
+    mean and deviation, and in the last row the three changes of the price as factors; NaN where unknown.
     """
     width = most.shape[1]
     added = np.empty(f.shape[1], np.int64)
@@ -126,7 +128,8 @@ def explain(
             leads = leading(kind, place)
             if leads >= 0:
                 best = leads
-            most[i, place, 0] = best if leads >= 0 or added[best] != 0 else -1
+            told = leads >= 0 or (asked and added[best] != 0)
+            most[i, place, 0] = best if told else -1
             most[i, place, 1] = added[best]
             added[best] = 0
             numbers[i, place, 0] = round_half_up(f[i, best], MICRO)

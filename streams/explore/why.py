@@ -127,7 +127,8 @@ def explained(of: Material, at: Moment) -> Why:
     seen = Seen.of(at.after, at.bar, at.log_start_ms)
     for name in _KEPT:  # the episode as the rules found it
         seen.state[name] = before[name]
-    added = of.detection.model.contributions(features)
+    scored = settings.ticks  # the classifier knows nothing that does not trade
+    added = of.detection.model.contributions(features) * scored
     limits = knobs(settings)
     if watched:
         looked_at = has_records and at.bar % MINUTE_BARS == 0  # see kernels/run.py
@@ -144,9 +145,9 @@ def explained(of: Material, at: Moment) -> Why:
         **common,
         stopped_by=stopped,
         gates=tuple(gates),
-        logit=at.logit_micro / MICRO,
-        base_logit=round(at.logit_micro / MICRO - float(np.sum(added)), 6),
-        probability=draft.probability,
+        logit=at.logit_micro / MICRO if scored else None,
+        base_logit=round(at.logit_micro / MICRO - float(np.sum(added)), 6) if scored else None,
+        probability=draft.probability if scored else None,
         baseline_coverage=draft.baseline_coverage,
         features=seen.told(features, added),
         price_usd=draft.price_usd,

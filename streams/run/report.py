@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from schemas.records import Alert
+from schemas.records import Alert, Reason
 from streams.safe_text import shown
 from streams.words import reason
 from streams.worker.alerts import encode_alert
@@ -30,19 +30,22 @@ def alert_line(alert: Alert) -> str:
         utc(alert.ts_bar_end_ms),
         f"{alert.kind:<9}",
         shown(alert.symbol or alert.token),
-        f"p={alert.probability:.2f}",
     ]
+    if alert.trigger != "attention":  # the classifier was not asked
+        parts.append(f"p={alert.probability:.2f}")
     if alert.price_usd is not None:
         parts.append(f"${alert.price_usd}")
     if alert.moved_x_since_onset is not None:
         parts.append(f"{alert.moved_x_since_onset:.2f}x since onset")
     parts.append(f"{alert.mentions_60s} posts and {alert.trades_60s} trades in 60 s")
     if alert.reasons:
-        why = ", ".join(
-            f"{reason(each)} ({each.contribution_logit:+.2f})" for each in alert.reasons[:3]
-        )
-        parts.append(f"because {why}")
+        parts.append(f"because {', '.join(map(_weighed, alert.reasons[:3]))}")
     return "  ".join(parts)
+
+
+def _weighed(why: Reason) -> str:
+    added = f" ({why.contribution_logit:+.2f})" if why.contribution_logit else ""
+    return reason(why) + added
 
 
 class Reporter:

@@ -13,6 +13,7 @@ from detectors.layout import FEATURES, TRADE_FEATURES
 from detectors.settings import EngineSettings
 from schemas.errors import ConfigError
 from schemas.records import Alert
+from streams.run.report import alert_line
 from streams.words import sentence
 from streams.worker.alerts import encode_alert
 from tests.helpers.bench import Bench, kinds
@@ -50,7 +51,7 @@ def test_an_hour_that_stands_out_from_the_week_opens_an_episode() -> None:
     alert = told()[0]
     assert alert.kind == "candidate"
     assert alert.trigger == "attention"
-    (first, *_) = alert.reasons
+    (first,) = alert.reasons
     assert first.feature == "z_mentions_week"
     assert first.value is not None
     assert first.value >= 3.5
@@ -61,12 +62,15 @@ def test_an_hour_that_stands_out_from_the_week_opens_an_episode() -> None:
     assert alert.baseline_coverage == round(had / there_is, 4)
     assert json.loads(encode_alert(alert))["trigger"] == "attention"
     assert " candidate: attention: posts of a week z " in sentence(alert)
+    assert alert_line(alert).endswith(" because posts of a week z 3.56")
+    assert " p=" not in alert_line(alert)
 
 
 def test_it_fades_with_its_attention_and_closes_when_that_is_gone() -> None:
     alerts = told()
     assert kinds(alerts) == ["candidate", "fading", "closed"]
     faded = alerts[1]
+    assert faded.reasons == ()
     assert faded.attention_share_of_peak is not None
     assert faded.attention_share_of_peak <= POSTS.fading_attention_share
     assert faded.ts_bar_end_ms > alerts[0].ts_bar_end_ms + 5_000 * POSTS.fading_bars
