@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -76,16 +77,14 @@ class SqliteLog:
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self.path = log_path(path)
-        self._lock = take_lock(self.path)
-        try:
+        with ExitStack() as opened:
+            self._lock = opened.enter_context(take_lock(self.path))
             start = clock_ms() if log_start_ms is None else log_start_ms
-            db = open_for_writing(self.path, stamp, start)
-            self._read_db = open_for_reading(self.path)
+            db = opened.enter_context(closing(open_for_writing(self.path, stamp, start)))
+            self._read_db = opened.enter_context(closing(open_for_reading(self.path)))
             self.stamp, self.log_start_ms = meta_of(db)
             books = Books(db, self.stamp)
-        except BaseException:
-            self._lock.close()
-            raise
+            opened.pop_all()  # close() has them from here on
         self._db = db
         self._ends: dict[tuple[str, int], int] = {}
         self._counts: dict[str, int] = {}

@@ -134,7 +134,11 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
         )
-        _check_layout(db, path)
+        try:
+            _check_layout(db, path)
+        except BaseException:
+            db.close()
+            raise
     except sqlite3.Error as exc:
         raise InputFileError(f"cannot read {path}: {exc}", "check that it is not damaged") from exc
     return db

@@ -61,7 +61,11 @@ class ReadonlyLog:
     def __init__(self, path: Path) -> None:
         self._db = open_for_reading(path)
         self.path = path
-        self.stamp, self.log_start_ms = meta_of(self._db)
+        try:
+            self.stamp, self.log_start_ms = meta_of(self._db)
+        except BaseException:
+            self._db.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from streams.sinks.webhook.dispatcher import Dispatcher
 from streams.sinks.webhook.outbox import Outbox
 from streams.sinks.webhook.secret import WebhookSecret
 from tests.helpers.door import SECRET, Door, Receiver, alert, endpoint, receiver, serving
+from tests.helpers.opened import open_below
 
 DAY = 86_400_000
 
@@ -91,8 +92,9 @@ def test_one_process_at_a_time_and_no_foreign_file(tmp_path: Path) -> None:
     outbox.close()
     Outbox(tmp_path / "o.sqlite").close()
     (tmp_path / "text").write_bytes(b"not a database, but long enough to be looked at" * 100)
-    with pytest.raises(StateError, match="damaged"):
+    with pytest.raises(StateError, match="damaged") as damaged:  # holds what was opened
         Outbox(tmp_path / "text")
+    assert open_below(tmp_path) == [], damaged
 
 
 async def test_two_endpoints_of_one_name_are_refused(tmp_path: Path) -> None:

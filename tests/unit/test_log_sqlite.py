@@ -5,7 +5,8 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from schemas.records import Heartbeat
 from streams.log.base import Item
 from streams.log.sqlite import SqliteLog
 from streams.log.sqlite_file import LOG_FILE
-from streams.log.sqlite_reader import open_readonly
+from streams.log.sqlite_reader import ReadonlyLog, open_readonly
 from streams.log.topics import create_topics, partition_counts
+from tests.helpers.opened import open_below
 
 START = 1_735_689_600_000
 
@@ -207,6 +209,28 @@ def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
         SqliteLog(tmp_path)
     with pytest.raises(InputFileError, match="layout 99"):
         open_readonly(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("opener", "damage"),
+    [
+        (SqliteLog, "PRAGMA user_version=99"),
+        (SqliteLog, "DROP TABLE meta"),
+        (SqliteLog, "DROP TABLE partitions"),
+        (open_readonly, "PRAGMA user_version=99"),
+        (open_readonly, "DROP TABLE meta"),
+    ],
+)
+def test_what_cannot_be_used_is_let_go_of(
+    tmp_path: Path, opener: Callable[[Path], SqliteLog | ReadonlyLog], damage: str
+) -> None:
+    """Python 3.13 warned of connections that a refused log had left open."""
+    SqliteLog(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / LOG_FILE)) as db, db:
+        db.execute(damage)
+    with pytest.raises((UserError, sqlite3.Error)) as refused:  # holds the frames, and their names
+        opener(tmp_path)
+    assert open_below(tmp_path) == [], refused
 
 
 def test_a_creation_cut_short_is_done_again(tmp_path: Path) -> None:

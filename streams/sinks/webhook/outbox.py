@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -139,26 +140,27 @@ class Outbox:
             ) from None
         try:
             self._db = self._open()
-        except sqlite3.Error as error:
+        except BaseException as error:
             self._lock.close()
-            raise StateError(f"the webhook outbox {self.path} is damaged: {error}") from None
-        except StateError:
-            self._lock.close()
+            if isinstance(error, sqlite3.Error):
+                raise StateError(f"the webhook outbox {self.path} is damaged: {error}") from None
             raise
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        self.path.chmod(0o600)  # alerts are what a receiver pays for
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        (layout,) = db.execute("PRAGMA user_version").fetchone()
-        if layout not in (0, LAYOUT):
-            db.close()
-            raise StateError(
-                f"the webhook outbox {self.path} has layout {layout}, not {LAYOUT}: "
-                "use the goldendog that wrote it"
-            )
-        db.executescript(f"{_SCHEMA} PRAGMA user_version = {LAYOUT};")
+        with ExitStack() as opened:
+            db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            opened.callback(db.close)
+            self.path.chmod(0o600)  # alerts are what a receiver pays for
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            (layout,) = db.execute("PRAGMA user_version").fetchone()
+            if layout not in (0, LAYOUT):
+                raise StateError(
+                    f"the webhook outbox {self.path} has layout {layout}, not {LAYOUT}: "
+                    "use the goldendog that wrote it"
+                )
+            db.executescript(f"{_SCHEMA} PRAGMA user_version = {LAYOUT};")
+            opened.pop_all()  # close() has it from here on
         return db
 
     def close(self) -> None:
