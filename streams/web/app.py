@@ -196,7 +196,8 @@ async def serve(app: web.Application, host: str, port: int) -> Served:
                 f"port {port} of {host} is used by another process",
                 "stop it, or choose another port: http.port, 0 for any free one",
             ) from None
-        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        # Python 3.13 passes over addresses that are not ours, and has no number for "none is left".
+        if isinstance(error, socket.gaierror) or error.errno in (errno.EADDRNOTAVAIL, None):
             raise UserError(
                 f"{host} is no address of this machine", "use 127.0.0.1, or 0.0.0.0 for all"
             ) from None
