@@ -31,6 +31,8 @@ TIMEOUT_S: Final = 5.0
 MAX_PORT: Final = 65_535
 _CLOSED: Final = (KafkaConnectionError, ConnectionError)
 _WITHOUT_LOGIN: Final = ("PLAINTEXT", "SSL")
+_MALFORMED: Final = range(80, 95)
+"""What OpenSSL finds with X509_V_FLAG_X509_STRICT alone, from PATHLEN_INVALID_FOR_NON_CA on."""
 
 
 async def reach(where: Connection) -> None:
@@ -188,6 +190,12 @@ def _distrusted(server: str, error: ssl.SSLCertVerificationError) -> UserError:
     problem = f"the certificate of {server} is not trusted ({error.verify_message})"
     if "mismatch" in error.verify_message:
         return UserError(problem, "name the broker in kafka.bootstrap as its certificate does")
+    if error.verify_code in _MALFORMED:
+        return UserError(
+            problem,
+            "from 3.13 on, Python insists on certificates as RFC 5280 has them: make them anew, with "
+            "what it misses there, or run goldendog on Python 3.12",
+        )
     return UserError(problem, "name the certificates of who signed it with kafka.ssl_ca_file")
 
 

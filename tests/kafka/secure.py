@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 from streams.kafka.connection import Connection
 from tests.kafka.broker import KafkaBroker
+from tests.kafka.certificates import make_certificates
 
 USER, PASSWORD = "dog", "such-secret"
 LISTENERS = ("SSL", "SASL_PLAINTEXT", "SASL_SSL")
@@ -19,14 +19,7 @@ class SecureBroker:
 
     def __init__(self, folder: Path, libs: Path) -> None:
         self.folder = folder
-        for authority in ("ca", "other"):
-            self._openssl("req", "-x509", *_new(authority), "-days", "2")
-        (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-        for who in ("server", "client"):
-            self._openssl("req", *_new(who, "csr"))
-            signer = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2")
-            files = ("-in", f"{who}.csr", "-out", f"{who}.pem", "-extfile", "names")
-            self._openssl("x509", "-req", *files, *signer)
+        make_certificates(folder)
         both = (folder / "server.key").read_text() + (folder / "server.pem").read_text()
         (folder / "server.both.pem").write_text(both)
         self.broker = KafkaBroker(folder, libs, listeners=LISTENERS, properties=self._properties())
@@ -47,9 +40,6 @@ class SecureBroker:
             cert, key = self.folder / "client.pem", self.folder / "client.key"
             return replace(where, ssl_cert_file=cert, ssl_key_file=key)
         return where
-
-    def _openssl(self, *args: str) -> None:
-        subprocess.run(["openssl", *args], check=True, capture_output=True, cwd=self.folder)
 
     def _properties(self) -> str:
         login = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
@@ -83,8 +73,3 @@ def settings_of(where: Connection) -> dict[str, str]:
         "ssl_key_file": where.ssl_key_file,
     }
     return {f"GOLDENDOG_KAFKA__{name.upper()}": str(v) for name, v in values.items() if v}
-
-
-def _new(name: str, suffix: str = "pem") -> list[str]:
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    return [*curve, "-keyout", f"{name}.key", "-out", f"{name}.{suffix}", "-subj", f"/CN={name}"]
