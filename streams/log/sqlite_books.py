@@ -171,8 +171,11 @@ class Books:
             if item.value is None:
                 partition.tombstones.append((item.key, offset))
         while len(partition.tombstones) > KEPT_TOMBSTONES:
-            key, offset = partition.tombstones.popleft()
-            if partition.latest.get(key) == offset and offset != partition.next_offset - 1:
+            key, offset = partition.tombstones[0]
+            if offset == partition.next_offset - 1:
+                break  # a partition's last record stays, until there is another
+            partition.tombstones.popleft()
+            if partition.latest.get(key) == offset:
                 gone.append(offset)
                 del partition.latest[key]
         self._db.executemany(

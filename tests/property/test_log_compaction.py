@@ -3,7 +3,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.log import sqlite_books
@@ -22,6 +22,7 @@ items = st.builds(
 @given(
     st.lists(st.tuples(st.lists(items, max_size=6), st.booleans()), max_size=8), st.integers(0, 3)
 )
+@example([([Item(b"a", None)], False), ([Item(b"b", None)], False)], 0)  # a's was never let go
 def test_the_newest_of_each_key_stays(
     steps: Sequence[tuple[Sequence[Item], bool]], tombstones: int
 ) -> None:
