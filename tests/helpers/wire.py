@@ -111,12 +111,14 @@ def one_engine(
     model: Model | None = None,
     settings: EngineSettings = SETTINGS,
     without: Collection[str] = (),
+    engine: Engine | None = None,
 ) -> list[Alert]:
     """Alerts of the records as one input, pushed in one piece: what every run must give.
 
-    Records of the ids ``without`` are not taken in, yet the log reached their time.
+    Records of the ids ``without`` are not taken in, yet the log reached their time. An ``engine`` of
+    one's own reads one input, ``log``.
     """
-    engine = Engine(settings, model or crowd_model(), ["log"], fingerprint=fingerprint)
+    engine = engine or Engine(settings, model or crowd_model(), ["log"], fingerprint=fingerprint)
     alerts: list[Alert] = []
     reached = -1
     for offset, record in enumerate(records):
