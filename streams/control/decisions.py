@@ -90,24 +90,34 @@ class Decisions:
     def hear(self, control: Control, ts_log_ms: int) -> None:
         """Take a control record with its clamped log time; one heard before changes nothing.
 
-        Raises RecordError where it cannot be used, UserError where a file it names is not here.
+        Raises RecordError where it cannot be used, or not beside those heard before, and UserError
+        where a file it names is not here; it then changes nothing.
         """
         if control.id in self._heard:
             return
-        apply = self._reading(control)
         number = len(self._heard)
+        apply = self._apply | {number: self._reading(control)}
         from_ms = max(control.effective_log_ms, ts_log_ms + LEAD_MS)
-        step = Step(from_ms, number, control.id, control.setting, control.value)
-        apply(self.base, from_ms)  # a value out of range is refused here
+        steps = self._steps.copy()
+        insort(steps, Step(from_ms, number, control.id, control.setting, control.value))
+        dated, detection = [], self.base
+        for each in steps:
+            try:
+                detection = apply[each.number](detection, each.from_ms)
+            except ConfigError as error:
+                raise RecordError(
+                    "wrong_shape", error.problem, field="value", remedy=error.remedy
+                ) from None
+            dated.append((_first_bar(each.from_ms), detection))
         self._heard.add(control.id)
-        self._apply[number] = apply
-        insort(self._steps, step)
-        self._dated, detection = [], self.base
-        for each in self._steps:
-            detection = self._apply[each.number](detection, each.from_ms)
-            self._dated.append((_first_bar(each.from_ms), detection))
+        self._apply, self._steps, self._dated = apply, steps, dated
         self._changes = None
         self.version += 1
+
+    @property
+    def history_ms(self) -> int:
+        """How far back the log shows in what is decided by any of them."""
+        return max(each.settings.history_ms for each in (self.base, *(d for _, d in self._dated)))
 
     def changes(self) -> list[Change]:
         """All changes as engines take them, those in force included; made once, asked for often."""

@@ -189,3 +189,35 @@ def test_changes_are_made_once_and_asked_for_often(monkeypatch: pytest.MonkeyPat
     assert len(asked) == 3
     found.hear(control(9, T, "engine.candidate_bars", "9"), T + 9)
     assert [change.settings.candidate_bars for change in found.changes()] == [3, 4, 5, 9]
+
+
+def test_what_cannot_stand_beside_the_others_is_refused_and_changes_nothing() -> None:
+    """A log of neither posts nor trades: each of the two records is sound alone."""
+    found = decisions()
+    found.hear(control(1, T + 200_000, "engine.ticks", "false"), T)
+    for from_ms in (T + 100_000, T + 300_000):
+        with pytest.raises(RecordError, match=r"both false.*leave one of them true"):
+            found.hear(control(2, from_ms, "engine.mentions", "false"), T)
+    assert (len(found.steps), len(found.changes()), found.version) == (1, 1, 1)
+    found.hear(control(3, T + 400_000, "engine.candidate_bars", "5"), T)
+    assert (found.latest.settings.ticks, found.latest.settings.candidate_bars) == (False, 5)
+
+
+def test_a_change_is_judged_by_what_is_in_force_when_it_comes() -> None:
+    base = Detection(EngineSettings(mentions=False), blank_model(), Lexicon.parse(lexicon(doggo=A)))
+    found = Decisions(base, ControlFiles(Path("nowhere")))
+    with pytest.raises(RecordError, match="both false"):
+        found.hear(control(1, T, "engine.ticks", "false"), T)
+    found.hear(control(2, T, "engine.mentions", "true"), T)
+    found.hear(control(3, T + 200_000, "engine.ticks", "false"), T)
+    assert (found.latest.settings.mentions, found.latest.settings.ticks) == (True, False)
+
+
+def test_history_is_as_long_as_the_longest_of_what_is_ever_in_force() -> None:
+    found = decisions()
+    hours = [found.history_ms // 3_600_000]
+    found.hear(control(1, T, "engine.ticks", "false"), T)
+    hours.append(found.history_ms // 3_600_000)
+    found.hear(control(2, T + 200_000, "engine.ticks", "true"), T)
+    hours.append(found.history_ms // 3_600_000)
+    assert hours == [25, 170, 170]
