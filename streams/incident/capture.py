@@ -107,6 +107,7 @@ async def capture(
             log_from_ms=span[0],
             log_through_ms=span[1],
             changes=[asdict(step) for step in decisions.steps],
+            history_ms=decisions.history_ms,
             behind=await _behind(where, wanted.group),
         )
         text = msgspec.json.format(_ENCODER.encode(incident), indent=2)

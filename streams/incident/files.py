@@ -60,6 +60,7 @@ class Incident(Struct, frozen=True):
     from_ms, to_ms : bars that end after the one and not after the other are told of; None is where
         the topics ended.
     alerted_ms : by detector partition, the event time up to which workers had written all alerts.
+    history_ms : how far back baselines reach, by all that was ever in force.
     """
 
     format: int
@@ -79,6 +80,7 @@ class Incident(Struct, frozen=True):
     log_from_ms: int
     log_through_ms: int
     changes: list[dict[str, Any]]
+    history_ms: int = EngineSettings().history_ms
     behind: dict[str, Any] | None = None
 
 

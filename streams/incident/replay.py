@@ -72,7 +72,7 @@ def replay_incident(
         detection,
         out,
         on_progress,
-        _window(incident, detection.settings.history_ms),
+        _window(incident),
         {"paths": [], "incident": incident.captured_ms, "lexicon": None, "model": None},
         unpacked / files.CONTROL_FILES,
         _resume(incident, unpacked / files.STATES) if incident.stands else None,
@@ -81,9 +81,9 @@ def replay_incident(
     return verdict, summary
 
 
-def _window(incident: Incident, history_ms: int) -> Window:
-    warmup = {"checkpoint": None, "log": incident.from_ms, "warmup": history_ms}[incident.begins]
-    return Window(incident.from_ms, incident.to_ms, warmup)
+def _window(incident: Incident) -> Window:
+    warmups = {"checkpoint": None, "log": incident.from_ms, "warmup": incident.history_ms}
+    return Window(incident.from_ms, incident.to_ms, warmups[incident.begins])
 
 
 def _inputs(incident: Incident, recording: Path) -> Open:

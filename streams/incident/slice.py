@@ -72,7 +72,7 @@ async def slice_of(log: KafkaLog, decisions: Decisions, from_ms: int, to_ms: int
         stands = [await _stand(log, packed) for packed in states]
         firsts = await _firsts(log, places, stands)
         return Slice("checkpoint", firsts, ends, alerted, stands, states)
-    begin_ms = max(from_ms - decisions.base.settings.history_ms, 0) // QUARTER_MS * QUARTER_MS
+    begin_ms = max(from_ms - decisions.history_ms, 0) // QUARTER_MS * QUARTER_MS
     firsts = {place: await log.offset_at(*place, begin_ms) for place in places}
     whole = all(first == 0 for first in firsts.values())
     return Slice("log" if whole else "warmup", firsts, ends, alerted)

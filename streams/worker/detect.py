@@ -362,7 +362,7 @@ class DetectHandler:
             part.told_ms = max([part.told_ms, *(each.closed_ms for each in foreign)])
             part.engine = self._making.blank(names, 0)
             if found or foreign:
-                history_ms = part.engine.settings.history_ms
+                history_ms = self._making.history_ms(part.engine)
                 await refuse_short_log(self._log, p, self.topics, part.told_ms, history_ms)
                 _log.warning("the state is rebuilt from the log's start", partition=p,
                              formats=[each.format for each in foreign])  # fmt: skip

@@ -40,6 +40,12 @@ class Making:
             return self.make(names)
         return self.control.decisions.at(closed_ms).engine(names)
 
+    def history_ms(self, engine: Engine) -> int:
+        """How far back the log shows in what is decided, by all that is ever in force."""
+        if self.control is None:
+            return engine.settings.history_ms
+        return self.control.decisions.history_ms
+
     def follow(self, engine: Engine) -> Engine:
         """The engine, told of the changes that are ahead of its state."""
         if self.control is not None:

@@ -9,8 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from detectors.model import blank_model
+from detectors.resolve.lexicon import Lexicon
+from detectors.settings import EngineSettings
 from schemas.errors import InputFileError, UserError
+from schemas.records import Control
+from schemas.topics import CHECKPOINTS, TICKS
 from streams.cli.main import exit_code
+from streams.control.decisions import Decisions
+from streams.control.files import ControlFiles
+from streams.detection import Detection
 from streams.incident.capture import _last_ms
 from streams.incident.files import (
     ALERTS_FILE,
@@ -23,7 +31,8 @@ from streams.incident.files import (
     state_in,
     unpacked,
 )
-from streams.incident.slice import INPUTS, resumed_of
+from streams.incident.replay import _window
+from streams.incident.slice import INPUTS, resumed_of, slice_of
 from streams.log.base import Item
 from tests.helpers.logs import T0
 from tests.helpers.memory_log import MemoryLog
@@ -116,3 +125,30 @@ async def test_the_last_time_of_a_log_is_found_before_marks_of_transactions(mark
         await log.append(topic, 0, [Item(None, b"", T0 + 10 * n + i) for i in range(3)])
         log.pass_over(topic, 0, marks)
     assert await _last_ms(log) == T0 + 22
+
+
+class Dated(MemoryLog):
+    """A log that finds the first record from a log time on."""
+
+    async def offset_at(self, topic: str, partition: int, ms: int) -> int:
+        found = self.records[topic, partition]
+        return min((r.offset for r in found if r.timestamp >= ms), default=len(found))
+
+
+@pytest.mark.parametrize(("ticks", "hours"), [(True, 25), (False, 170)])
+async def test_a_slice_without_a_checkpoint_begins_as_long_before_as_any_baseline_reaches(
+    ticks: bool, hours: int, tmp_path: Path
+) -> None:
+    """A control record may have told that there are no trades; what the run began with does not."""
+    hour_ms = 3_600_000
+    log = Dated(dict.fromkeys((*INPUTS, CHECKPOINTS), 1))
+    await log.append(TICKS, 0, [Item(None, b"", T0 + k * hour_ms) for k in range(200)])
+    lexicon = Lexicon.parse('{"versions":[{"version":1,"effective_log_ms":0,"tokens":[]}]}')
+    base = Detection(EngineSettings(), blank_model(), lexicon)
+    decisions = Decisions(base, ControlFiles(tmp_path))
+    value = "true" if ticks else "false"
+    decisions.hear(Control("c", T0, T0 + hour_ms, "engine.ticks", value), T0)
+    found = await slice_of(log, decisions, T0 + 180 * hour_ms, None)  # type: ignore[arg-type]
+    assert (found.begins, found.firsts[TICKS, 0]) == ("warmup", 180 - hours)
+    told = incident(begins="warmup", stands=[], history_ms=decisions.history_ms)
+    assert _window(told).warmup_ms == hours * hour_ms
