@@ -62,7 +62,8 @@ class TokenState:
     partition, checkpoint, age_s, fingerprint : whose state it is, and how old.
     first_record_ms, last_record_ms : ends of the first and the last bar that held a record.
     waiting : records that await the close of their bar.
-    logit, probability : null where the settings here are not those of the state.
+    logit, probability : null where the settings here are not those of the state, and where trades
+        are not recorded (``ticks = false``).
     features : by what they add; z-scores with their baselines.
     """
 
@@ -186,7 +187,8 @@ def _told(
     logit_micro = _logit(detection, features)
     kind = ep.UPDATE if record["ep"] else ep.CANDIDATE
     draft = seen.alert(detection, token, features, logit_micro, kind)
-    added = detection.model.contributions(features) if same else np.zeros(N_FEATURES)
+    scored = same and detection.settings.ticks  # the classifier knows nothing that does not trade
+    added = detection.model.contributions(features) if scored else np.zeros(N_FEATURES)
     created, first = int(record["created_ms"]), int(record["first_bar"])
     other = (
         f"the state is of fingerprint {manifest.fingerprint}, and settings, model and lexicon here "
@@ -213,8 +215,8 @@ def _told(
         market_cap_usd=draft.market_cap_usd,
         ts_created_ms=created if created >= 0 else None,
         baseline_coverage=draft.baseline_coverage,
-        logit=logit_micro / MICRO if same else None,
-        probability=draft.probability if same else None,
+        logit=logit_micro / MICRO if scored else None,
+        probability=draft.probability if scored else None,
         episode=_episode(record, draft),
         features=seen.told(features, added),
         notes=() if same else (other,),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from detectors.settings import EngineSettings
+from schemas.records import Mention
 from schemas.topics import TICKS
 from streams.cli.main import exit_code
 from streams.embedded import EmbeddedOptions, run_embedded
@@ -152,6 +153,31 @@ def test_other_settings_here_than_there_tell_no_score(
     assert (state["logit"], state["probability"]) == (None, None)
     assert "no score is told" in state["notes"][0]
     assert state["price_usd"] == shown(place, capsys, "MOMO")["price_usd"]
+
+
+def test_posts_alone_have_no_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As ``why`` says: the classifier is not asked where nothing trades."""
+    posts = [r for r in scenario(0.25) if isinstance(r, Mention)]
+    (tmp_path / "lexicon.json").write_text(lexicon_text())
+    options = EmbeddedOptions(
+        tmp_path / "data",
+        recorded_time=True,
+        lexicon=lexicon_text().encode(),
+        settings=EngineSettings(ticks=False),
+    )
+
+    async def fed() -> None:
+        async with run_embedded(options) as run:
+            await run.feed(posts)
+            await run.finish()
+
+    asyncio.run(fed())
+    config = tmp_path / "posts.toml"
+    config.write_text("[engine]\nticks = false\n")
+    state = shown(tmp_path, capsys, "MOMO", "--config", str(config))
+    assert (state["logit"], state["probability"], state["notes"]) == (None, None, [])
+    assert state["mentions_60s"] > 0
+    assert {each["contribution_logit"] for each in state["features"]} == {0.0}
 
 
 class Beheaded(Reading):
