@@ -220,6 +220,17 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     webhooks: tuple[dict[str, Any], ...] = ()
 
+    @model_validator(mode="after")
+    def _keeps_the_baselines(self) -> Settings:
+        least = self.engine.history_ms // 3_600_000 + 1
+        if self.keep_hours is not None and self.keep_hours < least:
+            raise ConfigError(
+                f"keep_hours is {self.keep_hours:g}, and with engine.ticks false baselines reach "
+                f"back {least - 1} hours",
+                f"write {least} or more",
+            )
+        return self
+
     def control_folder(self) -> Path:
         """Where lexicons and models are that control records name."""
         from streams.control.files import CONTROL_FILES

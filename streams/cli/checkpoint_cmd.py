@@ -121,7 +121,8 @@ def _tell(plan: Reset, *, yes: bool, refused: bool) -> None:
     if refused:
         print(
             "nothing was done: the log no longer has its first records, so the rebuilt state would "
-            "lack what they said, and alerts may differ for 25 hours of log; --force does it anyway"
+            "lack what they said, and alerts may differ for 25 hours of log (170 with ticks = false); "
+            "--force does it anyway"
         )
     elif yes:
         print(f"{plan.ended:,} checkpoints of {len(plan.partitions)} partitions were ended")

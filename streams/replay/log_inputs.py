@@ -220,7 +220,8 @@ class LogInputs:
             if first > 0 and name not in self._resumed:
                 found.append(
                     f"{name} is read from offset {first} on: what came before is not known, and "
-                    "alerts may differ from the workers' for as long as baselines reach (25 hours of log)"
+                    "alerts may differ from the workers' for as long as baselines reach (25 hours of log, "
+                    "170 with ticks = false)"
                 )
             for hole, after in self._log.holes(*place):
                 if hole < end and after > first:

@@ -85,6 +85,11 @@ def test_webhooks_from_environment_are_json(monkeypatch: pytest.MonkeyPatch) -> 
             f"[engine]\ncandidate_logit_micro = {10**30}",
             f"some.toml:2: engine.candidate_logit_micro is {10**30}; keep it in 63 bits",
         ),
+        (
+            "keep_hours = 26\n[engine]\nticks = false",
+            "some.toml:3: keep_hours is 26, and with engine.ticks false baselines reach back 170 "
+            "hours; write 171 or more",
+        ),
         ("[engine]\nfading_drawdown = 'x'", "engine.fading_drawdown is 'x'; write a number"),
         ("[kafka]\nbootstrap = ''", "kafka.bootstrap is ''; string should have at least 1"),
         ("x = = 3", "some.toml is no TOML: Invalid value (at line 1, column 5)"),
@@ -192,3 +197,8 @@ def test_a_membership_that_cannot_be(tmp_path: Path, line: str, remedy: str) -> 
     with pytest.raises(ConfigError) as caught:
         load_settings(_file(tmp_path, f"[kafka]\n{line}\n"))
     assert caught.value.remedy == remedy
+
+
+def test_a_log_keeps_what_baselines_are_made_of(tmp_path: Path) -> None:
+    for text, hours in (("keep_hours = 26", 26), ("keep_hours = 171\n[engine]\nticks = false", 171)):
+        assert load_settings(_file(tmp_path, text)).keep_hours == hours
