@@ -71,6 +71,7 @@ def test_it_fades_with_its_attention_and_closes_when_that_is_gone() -> None:
     assert kinds(alerts) == ["candidate", "fading", "closed"]
     faded = alerts[1]
     assert faded.reasons == ()
+    assert [line for line in map(alert_line, alerts) if " p=" in line] == []
     assert faded.attention_share_of_peak is not None
     assert faded.attention_share_of_peak <= POSTS.fading_attention_share
     assert faded.ts_bar_end_ms > alerts[0].ts_bar_end_ms + 5_000 * POSTS.fading_bars
