@@ -55,6 +55,8 @@ def place_of(at: Difference) -> str:
     """A difference in words."""
     from streams.replay.bar import utc_seconds
 
+    if not at.token:  # another version's tables: no row of them can be compared
+        return f"{at.what} of the tables"
     kind = "" if at.kind is None else f"{at.kind} {at.sequence} of "
     values = "" if at.what.startswith("missing") else f": {at.a} and {at.b}"
     unit = "line" if at.where == "alerts" else "row"

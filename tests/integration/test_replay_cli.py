@@ -236,6 +236,14 @@ class TestDiff:
         code, out, _ = run(capsys, "diff", "b", "a", "--json")
         assert code == 1 and json.loads(out)["score"]["what"] == "missing in A"
 
+    def test_a_column_that_one_has_alone_is_named(self, capsys: pytest.CaptureFixture[str]) -> None:
+        table = pq.read_table("b/scores.parquet")
+        pq.write_table(table.drop_columns("z_mentions_week"), "b/scores.parquet")
+        code, out, _ = run(capsys, "diff", "a", "b")
+        assert code == 1
+        told = "first score that differs: column z_mentions_week of the tables"
+        assert out.splitlines()[-1] == told
+
     def test_row_groups_are_no_difference(self, capsys: pytest.CaptureFixture[str]) -> None:
         table = pq.read_table("b/scores.parquet")
         pq.write_table(table, "b/scores.parquet", row_group_size=7)
