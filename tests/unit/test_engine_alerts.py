@@ -9,8 +9,8 @@ from decimal import getcontext
 import numpy as np
 import pytest
 
-from detectors.alerts import MAX_REASONS, alert_id, rounded
-from detectors.layout import FEATURES, N_Z
+from detectors.alerts import MAX_REASONS, AlertWriter, alert_id, rounded
+from detectors.layout import FEATURES, N_ALERT_INTS, N_BASELINES, N_Z
 from detectors.model import MICRO
 from schemas.records import Alert
 from tests.helpers.bench import Bench, kinds
@@ -251,3 +251,12 @@ def test_an_alert_of_a_bar_without_records_has_no_evidence() -> None:
 def test_unknown_is_none() -> None:
     assert rounded(math.nan) is None
     assert rounded(-1.25, 1) == -1.2
+
+
+def test_no_rows_are_no_alerts() -> None:
+    """A sweep asks for each of its settings, also where none of them gave any."""
+    bench = Bench()
+    writer = AlertWriter(SETTINGS, bench.model, "f", {})
+    ints, features = np.empty((0, N_ALERT_INTS), np.int64), np.empty((0, len(FEATURES)))
+    means = np.empty((0, N_BASELINES))
+    assert writer.write(0, str, ints, features, means, means, str) == []
