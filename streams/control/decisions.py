@@ -115,9 +115,14 @@ class Decisions:
         self.version += 1
 
     @property
+    def settings(self) -> list[EngineSettings]:
+        """What is in force from the start, and after each change."""
+        return [each.settings for each in (self.base, *(later for _, later in self._dated))]
+
+    @property
     def history_ms(self) -> int:
         """How far back the log shows in what is decided by any of them."""
-        return max(each.settings.history_ms for each in (self.base, *(d for _, d in self._dated)))
+        return max(each.history_ms for each in self.settings)
 
     def changes(self) -> list[Change]:
         """All changes as engines take them, those in force included; made once, asked for often."""

@@ -129,6 +129,7 @@ def run(
         _write(found, output, counts, window)
         output.lives(live, evicted=False)
         summary = _summary(detection, inputs, engines, counts, len(live), began)
+        summary["warnings"] = _warnings(inputs, counts, following.decisions.settings)
         summary |= {"window": _window(window, inputs, counts), "given": given}
         summary["control"] = following.as_dicts()
         output.summary(summary)
@@ -203,7 +204,6 @@ def _summary(
         "seconds": round(seconds, 3),
         "records_per_s": round(counts.records / max(seconds, 1e-9)),
         "peak_memory_bytes": peak_memory_bytes(),
-        "warnings": _warnings(inputs, counts, detection.settings),
     }
 
 
@@ -214,18 +214,19 @@ OUTCOMES: Final = (
 )  # fmt: skip
 
 
-def _warnings(inputs: Inputs, counts: _Counts, settings: EngineSettings) -> list[str]:
+def _warnings(inputs: Inputs, counts: _Counts, settings: Sequence[EngineSettings]) -> list[str]:
+    """What to know of a run under one of these settings after the other."""
     files = [each for each in inputs.about if each["kind"] != "log"]
     found = [*inputs.notes]
     found += [f"{each['path']} holds no records" for each in files if not each["records"]]
     if counts.records and not any(counts.outcomes[n] for n in ("mentions", "ticks", "token_infos")):
         found.append("no record named a token; is it the right file, and the right lexicon?")
-    elif counts.records and settings.ticks and not counts.outcomes["ticks"]:
+    elif counts.records and all(s.ticks for s in settings) and not counts.outcomes["ticks"]:
         found.append(
             "the log holds no trades, and an alert needs a price: there can be none; if trades were "
             "not recorded at all, say so: ticks = false under [engine] in goldendog.toml"
         )
-    elif counts.records and settings.mentions and not counts.outcomes["mentions"]:
+    elif counts.records and all(s.mentions for s in settings) and not counts.outcomes["mentions"]:
         found.append(
             "the log holds no post of a token, so no crowd can open an episode; if posts were not "
             "recorded at all, say so: mentions = false under [engine] in goldendog.toml"

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import UserError
-from schemas.records import Heartbeat, Mention, Record, Tick
+from schemas.records import Control, Heartbeat, Mention, Record, Tick
 from streams.cli.main import exit_code
 from streams.files.write import write_records
 from streams.replay.api import replay
@@ -317,3 +317,16 @@ def test_a_file_of_alerts_that_was_cut_is_refused(capsys: pytest.CaptureFixture[
     Path("b/alerts.ndjson").write_bytes(b'{"token":"T","ts_b')
     code, _, err = run(capsys, "diff", "a", "b")
     assert code == 2 and "b/alerts.ndjson:1 is no alert" in err
+
+
+@pytest.mark.parametrize("missing", ["ticks", "mentions"])
+def test_what_a_log_lacks_is_no_riddle_once_a_control_record_said_so(missing: str) -> None:
+    kind = {"ticks": Tick, "mentions": Mention}[missing]
+    some = [r for r in records(9) if not isinstance(r, kind)]
+    some[1:1] = [Control("c", T0, T0, "engine.candidate_bars", "3")]
+    write_records(some, "in.ndjson")
+    (note,) = replay("in.ndjson").summary["warnings"]
+    assert f"{missing} = false under [engine]" in note
+    some[1] = Control("c", T0, T0, f"engine.{missing}", "false")
+    write_records(some, "told.ndjson")
+    assert replay("told.ndjson").summary["warnings"] == []
