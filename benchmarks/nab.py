@@ -63,13 +63,15 @@ class Series(NamedTuple):
 def read_series(path: Path) -> Series:
     """Read ``timestamp,value``. A row that begins within a minute counts as if it began with it.
 
-    Raises UserError where rows are less than five minutes apart.
+    Raises UserError where rows are less than five minutes apart, or nothing was posted.
     """
     with path.open(encoding="utf-8", newline="") as file:
         rows = [(row["timestamp"], int(row["value"])) for row in csv.DictReader(file)]
     times = [time for time, _ in rows]
     began = [datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp() for time in times]
     minutes = np.array(began, np.int64) // 60
+    if not any(posts for _, posts in rows):
+        raise UserError(f"{path} counts no post at all", "leave it out")
     if np.any(np.diff(minutes) < MINUTES):
         raise UserError(f"{path} has rows less than {MINUTES} minutes apart", "sum them up")
     return Series(times, minutes, np.array([posts for _, posts in rows], np.int64))
@@ -137,15 +139,18 @@ def main() -> None:
     parser.add_argument("--once", action="store_true", help="tell a burst once, and while it rises")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    for path in sorted(args.folder.glob("*.csv")):
-        series = read_series(path)
-        with TemporaryDirectory(prefix="goldendog-nab-") as temporary:
-            folder = Path(temporary)
-            records = imported(series, path.stem, folder)
-            bars = bar_scores(records, folder / "out") if args.score else candidates(records)
-        z = row_scores(series, bars, args.score or WEEK)
-        write_scores(series, told_once(z) if args.once else z, args.out / path.name)
-        print(f"{path.stem}: {len(z)} rows, {int(series.posts.sum())} posts", file=sys.stderr)
+    try:
+        for path in sorted(args.folder.glob("*.csv")):
+            series = read_series(path)
+            with TemporaryDirectory(prefix="goldendog-nab-") as temporary:
+                folder = Path(temporary)
+                records = imported(series, path.stem, folder)
+                bars = bar_scores(records, folder / "out") if args.score else candidates(records)
+            z = row_scores(series, bars, args.score or WEEK)
+            write_scores(series, told_once(z) if args.once else z, args.out / path.name)
+            print(f"{path.stem}: {len(z)} rows, {int(series.posts.sum())} posts", file=sys.stderr)
+    except UserError as error:
+        sys.exit(f"benchmarks.nab: {error}")
 
 
 if __name__ == "__main__":

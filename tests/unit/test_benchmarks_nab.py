@@ -124,6 +124,8 @@ def test_scores_keep_rows_times_and_order(tmp_path: Path) -> None:
 def test_rows_that_overlap_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="less than 5 minutes apart"):
         read_series(written(tmp_path / "A.csv", [1, 2], apart_s=60))
+    with pytest.raises(UserError, match="counts no post at all"):
+        read_series(written(tmp_path / "A.csv", [0, 0]))
 
 
 def test_the_command_writes_a_file_for_each_series(
