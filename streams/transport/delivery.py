@@ -236,7 +236,11 @@ class BatchConsumer(stock.Consumer):
             return
         await self.seek_wait(offsets)
         for tp, offset in offsets.items():
-            self._read_offset[tp] = self._committed_offset[tp] = offset
+            self._read_offset[tp] = offset
+            if offset > max(self._committed_offset.get(tp) or 0, 0):
+                self.ledger.passed(tp, offset)  # an earlier life did it, and died before it said so
+            else:
+                self._committed_offset[tp] = offset
 
     async def _settle(self, tps: set[TP]) -> None:
         self._ready = False

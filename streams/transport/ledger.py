@@ -26,6 +26,9 @@ class AckLedger(Generic[K]):
     True
     >>> ledger.ack("p", 9), ledger.committable("p"), ledger.in_flight("p")
     (True, 20, 1)
+    >>> ledger.passed("q", 7)
+    >>> ledger.committable("q"), ledger.in_flight("q")
+    (7, 0)
     """
 
     def __init__(self) -> None:
@@ -48,6 +51,11 @@ class AckLedger(Generic[K]):
             return False
         acked.add(last_offset)
         return True
+
+    def passed(self, partition: K, next_offset: int) -> None:
+        """Note that all before ``next_offset`` is done, before any batch of the partition comes."""
+        self.deliver(partition, next_offset - 1)
+        self.ack(partition, next_offset - 1)
 
     def in_flight(self, partition: K) -> int:
         """Batches delivered and not yet done."""

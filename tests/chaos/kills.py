@@ -38,6 +38,8 @@ POINTS = (
 """Where a worker dies: amid the batches of one flush, between an alert and its checkpoint, amid a
 checkpoint, between the work on a batch and its acknowledgement."""
 REACHED_S = 90.0
+DELIVERIES = (1, 20, 50, 80, 110, 140)
+"""Alerts that the receiver has had when the worker dies."""
 
 
 def whole(minutes: float, rate: float = 24.0) -> list[Record]:
@@ -148,3 +150,22 @@ async def storm(it: Stage) -> None:
     for worker in crew:
         if worker.process is None:
             worker.keep()
+
+
+async def amid_delivery(it: Stage) -> None:
+    """kill -9 of a worker when a receiver has its alert and has not answered yet, six times."""
+    records = whole(8)
+    (worker,) = await it.kept("one")
+    killed: list[str] = []
+
+    def deadly() -> None:
+        had = set(it.door.ids)
+        if len(killed) < len(DELIVERIES) and len(had) >= DELIVERIES[len(killed)]:
+            killed.append(it.door.ids[-1])
+            worker.signal(signal.SIGKILL)
+
+    it.door.before_answer = deadly
+    await it.feed(records)
+    await it.until(lambda: len(killed) == len(DELIVERIES), "the receiver has killed them all")
+    # nobody said that these had come: they must come again, under the same id
+    await it.until(lambda: all(it.door.ids.count(each) > 1 for each in killed), "they came again")

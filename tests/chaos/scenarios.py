@@ -46,6 +46,7 @@ ALL = (
     Scenario("kill-all-at-once", kills.all_at_once),
     Scenario("kill-static-member", kills.static_member),
     Scenario("kill-between-partitions", kills.between_partitions),
+    Scenario("kill-amid-delivery", kills.amid_delivery),
     Scenario("storm", kills.storm),
     Scenario("join-and-leave", crowds.join_and_leave),
     Scenario("frozen-worker", crowds.frozen),

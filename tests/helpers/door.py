@@ -111,6 +111,7 @@ class Receiver:
     got: list[Got] = field(default_factory=list)
     script: list[int | web.Response] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    before_answer: Callable[[], None] = lambda: None
 
     @property
     def ids(self) -> list[str]:
@@ -120,6 +121,7 @@ class Receiver:
         body = await request.read()
         self.got.append(Got({k.lower(): v for k, v in request.headers.items()}, body))
         self.news.set()
+        self.before_answer()
         answer = self.script.pop(0) if self.script else 204
         return web.Response(status=answer) if isinstance(answer, int) else answer
 

@@ -132,6 +132,24 @@ async def test_restore_decides_where_reading_starts(rig: Rig) -> None:
     assert await rig.committed(topic) == {0: 100, 1: 100}
 
 
+async def test_what_an_earlier_life_did_is_committed_though_nothing_more_comes(rig: Rig) -> None:
+    topic, first, second = await rig.create(2), Seen(), Seen()
+    await fill(rig.log, topic, 2, 100)
+    async with running(rig, {topic: first}) as run:
+        await eventually(lambda: first.count() == 200)
+        await run.end()
+    await fill(rig.log, topic, 2, 50)
+
+    async def restore(tps: set[TP]) -> dict[TP, int]:
+        return {TP(topic, 0): 150, TP(topic, 1): 120}  # beyond what was committed
+
+    async with running(rig, {topic: second}, restore=restore) as run:
+        await eventually(lambda: second.count() == 30)
+        await run.end()
+    assert dict(second.offsets) == {1: list(range(120, 150))}
+    assert await rig.committed(topic) == {0: 150, 1: 150}
+
+
 async def test_state_that_cannot_be_restored_crashes_before_any_delivery(rig: Rig) -> None:
     topic, seen = await rig.create(1), Seen()
     await fill(rig.log, topic, 1, 10)
