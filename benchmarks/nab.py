@@ -9,8 +9,9 @@ the episode; all others are 0.
 
 With ``--score z_mentions_week``, or another, no rule is asked: a row's z is then the highest of the bars that end within its
 five minutes, 0 where it is below, unknown, or nothing was posted. Nobody knows who wrote, so every post has an
-author of its own, and ``z_authors`` says little that ``z_mentions`` does not. With ``--once`` a row counts only where it is above every row of the three hours before it (the default of
-``refractory_bars``): a burst is then told again only while it rises.
+author of its own, and ``z_authors`` says little that ``z_mentions`` does not. With ``--once`` a row counts only where
+it is above every row of the three hours before it (the default of ``refractory_bars``): a burst is then told
+again only while it rises.
 """
 
 from __future__ import annotations

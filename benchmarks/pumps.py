@@ -30,6 +30,7 @@ import pyarrow.compute as pc  # noqa: E402 - after the cache is set
 
 from detectors.settings import EngineSettings  # noqa: E402
 from schemas.errors import UserError  # noqa: E402
+from schemas.topics import DAY_MS  # noqa: E402
 from streams.imports.binance_trades import BinanceTrades  # noqa: E402
 from streams.imports.delays import Delays  # noqa: E402
 from streams.imports.run import LEXICON, run_import  # noqa: E402
@@ -41,7 +42,6 @@ FOUND_MS: Final = 120_000
 BEFORE_MS: Final = 120_000
 AFTER_MS: Final = 3_600_000
 MERGED_MS: Final = 600_000
-DAY_MS: Final = 86_400_000
 
 
 class Pump(NamedTuple):

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.layout import FEATURES, TRADE_FEATURES
+from detectors.layout import (
+    BAR_MS,
+    EXPIRE_BARS,
+    FEATURES,
+    HOUR_MS,
+    HOUR_QUARTERS,
+    MODEL_FEATURES,
+    TRADE_FEATURES,
+    WEEK_RING,
+)
 from detectors.settings import EngineSettings
 from schemas.errors import ConfigError
 from schemas.records import Alert
@@ -165,6 +174,13 @@ def test_restarts_and_batches_change_nothing() -> None:
         alerts += bench.run(until)
         bench.restart()
     assert [encode_alert(alert) for alert in alerts] == [encode_alert(alert) for alert in whole]
+
+
+def test_history_is_as_long_as_the_rings_reach() -> None:
+    assert EngineSettings().history_ms == EXPIRE_BARS * BAR_MS
+    assert POSTS.history_ms == WEEK_RING * HOUR_MS
+    assert HOUR_QUARTERS * 900_000 == HOUR_MS
+    assert len(MODEL_FEATURES) + 1 == len(FEATURES)
 
 
 def test_a_log_of_neither_is_refused() -> None:
