@@ -7,6 +7,7 @@ frozen past Kafka's session timeout crashes instead of acting for partitions tha
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable
 from time import monotonic
 from typing import Any, cast
@@ -133,9 +134,12 @@ class KafkaTransport(BatchTransport, driver.Transport):
             request_timeout_ms=REACH_TIMEOUT_MS,
             **driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
+        look = asyncio.ensure_future(client.bootstrap())
         try:
-            await client.bootstrap()
+            await asyncio.shield(look)
         finally:
+            # aiokafka 0.14 leaves a connection open where its bootstrap is cancelled: let that end.
+            await asyncio.wait({look})
             await client.close()
 
 

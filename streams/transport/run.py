@@ -216,7 +216,7 @@ async def _away(app: faust.App) -> None:
     """Return when the broker could not be reached for a while."""
     since: float | None = None
     while since is None or monotonic() - since < AWAY_S:
-        # First, as most stops end before a look, which leaves a connection open where it is cut short.
+        # First, as most stops end before a look, which they would have to wait for.
         await asyncio.sleep(LOOK_EVERY_S)
         try:
             if isinstance(app.transport, BatchTransport):

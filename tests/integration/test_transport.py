@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -255,6 +257,21 @@ async def test_a_handler_that_never_ends_crashes_the_stop(rig: Rig) -> None:
             await run.end()
     assert handed == []
     assert await rig.committed(topic) == {}
+
+
+async def test_a_look_for_the_broker_that_is_cut_short_leaves_no_connection(
+    kafka_rig: KafkaRig,
+) -> None:
+    _app, transport = kafka_rig.new_app(kafka_rig.app_id)
+    began = monotonic()
+    await transport.reach()
+    took_s = monotonic() - began
+    for n in range(20):
+        look = asyncio.create_task(transport.reach())
+        await asyncio.sleep(took_s * n / 20)
+        look.cancel()
+        await asyncio.wait({look})
+    gc.collect()  # what was left open warns now, which pytest takes for a failure
 
 
 async def test_who_gets_no_partition_is_told_so(kafka_rig: KafkaRig) -> None:
