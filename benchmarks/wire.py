@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.workload import workload
 from schemas.platforms import PLATFORMS
-from streams.files.schema import RECORD_SCHEMA
+from streams.files.schema import RECORD_SCHEMA, STORED
 from streams.scenario.coins import Coin
 from streams.scenario.talk import CHATTER, chatter_texts, coin_texts
 
@@ -104,7 +104,7 @@ def wire_table(n: int, n_tokens: int, hours: float = 24.0, seed: int = 7) -> pa.
 
 def write_wire(table: pa.Table, path: Path) -> None:
     """A file as ``streams.files.write`` makes it."""
-    pq.write_table(table, path, row_group_size=ROW_GROUP, compression="zstd")
+    pq.write_table(table, path, row_group_size=ROW_GROUP, **STORED)
 
 
 def wire_lines(table: pa.Table) -> Iterator[bytes]:

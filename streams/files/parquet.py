@@ -14,9 +14,9 @@ from schemas.errors import InputFileError
 from streams.files.kinds import RecordFile
 from streams.files.parquet_rows import REPEATED, ParquetChunk, log_times, normal
 from streams.files.rows import I8
-from streams.files.schema import check_schema
+from streams.files.schema import OPTIONAL, check_schema
 
-CHUNK_ROWS: Final = 20_000
+CHUNK_ROWS: Final = 65_536
 _GROUP_ROWS: Final = 1_000
 """Rows a group, on the average, below which columns are read without dictionaries: each group has its
 own, which would make a chunk of each."""
@@ -37,6 +37,8 @@ def read_parquet(
         schema = parquet.schema_arrow
         columns = check_schema(schema, str(file.path))
         small = parquet.metadata.num_rows < _GROUP_ROWS * parquet.metadata.num_row_groups
+        if not small:
+            columns = _with_values(parquet.metadata, columns)
     coded = [
         name
         for name in repeated
@@ -77,6 +79,22 @@ def read_times(file: RecordFile) -> Iterator[I8]:
                 times = log_times(normal(batch), before)
                 before = int(times[-1])
                 yield times
+
+
+def _with_values(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[str]:
+    """The columns without those that may be missing and, as the file says, are null throughout.
+
+    Lists are kept: what the file counts is the nulls in them.
+    """
+    values: dict[str, int] = {}
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for k in range(group.num_columns):
+            column = group.column(k)
+            if (name := column.path_in_schema) in OPTIONAL:
+                told = column.statistics
+                nulls = told.null_count if told is not None and told.has_null_count else 0
+                values[name] = values.get(name, 0) + group.num_rows - nulls
+    return [name for name in columns if values.get(name, 1)]
 
 
 @contextmanager

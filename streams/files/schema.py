@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -36,12 +36,22 @@ RECORD_SCHEMA: Final = pa.schema(
 )
 """What ``write_records`` writes. Columns that a row's type does not use are null."""
 
+STORED: Final[dict[str, Any]] = {
+    "compression": "lz4",
+    "use_dictionary": [
+        "type", "platform", "author_id", "lang", "token", "side", "venue", "tokens.list.element",
+    ],
+    "column_encoding": dict.fromkeys(("ts_event_ms", "ts_log_ms", "order"), "DELTA_BINARY_PACKED"),
+}  # fmt: skip
+"""How pyarrow stores files of records, for who replays them often: docs/adr/0027-parquet.md."""
+
 TIMES: Final = ("ts_event_ms", "ts_log_ms", "ts_post_ms")
 MENTION_NEEDS: Final = ("id", "ts_event_ms", "platform", "author_id")
 TICK_NEEDS: Final = (
     "id", "ts_event_ms", "token", "price_usd", "value_usd", "side", "trader_id",
 )  # fmt: skip
 _ALWAYS: Final = ("type", "id", "ts_event_ms")
+OPTIONAL: Final = frozenset(RECORD_SCHEMA.names) - {*_ALWAYS, *MENTION_NEEDS, *TICK_NEEDS}
 _REMEDY: Final = "docs/records.md lists the columns of a file of records"
 
 

@@ -102,11 +102,11 @@ def _packer(raw: IO[bytes], packed: str) -> Iterator[IO[bytes]]:
 def _write_parquet(records: Iterable[Record], path: Path) -> int:
     import pyarrow.parquet as pq
 
-    from streams.files.schema import RECORD_SCHEMA
+    from streams.files.schema import RECORD_SCHEMA, STORED
 
     n = 0
     records = iter(records)
-    with pq.ParquetWriter(path, RECORD_SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(path, RECORD_SCHEMA, **STORED) as writer:
         while batch := list(islice(records, BATCH_RECORDS)):
             writer.write_batch(batch_of(batch))
             n += len(batch)

@@ -19,7 +19,7 @@ from streams.files.kinds import recognise
 from streams.files.order import Scan, merged, scan, sources_of
 from streams.files.parquet import read_parquet
 from streams.files.parquet_rows import ParquetChunk
-from streams.files.schema import RECORD_SCHEMA
+from streams.files.schema import RECORD_SCHEMA, STORED
 from streams.files.write import batch_of
 
 I8 = NDArray[np.int64]
@@ -27,7 +27,6 @@ RECORDS: Final = "records.parquet"
 CLOSE_MS: Final = 10_000
 """From the last record to the heartbeat: a bar of 5 s, its lateness of 2 s, and a little."""
 GROUP_ROWS: Final = 131_072
-_CODED: Final = ["type", "platform", "token", "side", "venue", "lang", "tokens.list.element"]
 Settle = Callable[[pa.RecordBatch], pa.RecordBatch]
 OnRows = Callable[[pa.RecordBatch], None]
 
@@ -157,7 +156,13 @@ def _as_written(table: pa.Table, rows: I8 | NDArray[np.bool_]) -> pa.RecordBatch
     """Some rows of a file's, by number or by truth, with the very schema that is written."""
     chosen = pa.array(rows)
     table = table.filter(chosen) if pa.types.is_boolean(chosen.type) else table.take(chosen)
-    columns = [table[field.name].cast(field.type).combine_chunks() for field in RECORD_SCHEMA]
+    there = table.schema.names  # what is null throughout may not have been read
+    columns = [
+        table[field.name].cast(field.type).combine_chunks()
+        if field.name in there
+        else pa.nulls(table.num_rows, field.type)
+        for field in RECORD_SCHEMA
+    ]
     return pa.RecordBatch.from_arrays(columns, schema=RECORD_SCHEMA)
 
 
@@ -178,4 +183,4 @@ def _without(source: Path, rows: I8, path: Path, on_rows: OnRows) -> None:
 
 
 def _writer(path: Path) -> pq.ParquetWriter:
-    return pq.ParquetWriter(path, RECORD_SCHEMA, compression="zstd", use_dictionary=_CODED)
+    return pq.ParquetWriter(path, RECORD_SCHEMA, **STORED)

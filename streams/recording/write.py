@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 
 from schemas.errors import UserError
 from schemas.topics import DAY_MS
+from streams.files.schema import STORED
 from streams.log.base import LogRecord
 from streams.recording.layout import Part, make_durable, part_path
 from streams.recording.rows import batch_of_log
 
 ROW_GROUP: Final = 16_384
-_CODEC: Final = "zstd"
 
 
 class PartitionWriter:
@@ -88,7 +88,7 @@ class PartitionWriter:
         part = path.with_name(f".{path.name}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(table, part, compression=_CODEC, row_group_size=ROW_GROUP)
+            pq.write_table(table, part, row_group_size=ROW_GROUP, **STORED)
             make_durable(part)
             part.rename(path)
             for folder in (path.parent, path.parent.parent, self._folder):
