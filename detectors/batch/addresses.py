@@ -11,7 +11,7 @@ from detectors.batch.fold import point_at
 from detectors.batch.unicode import CLASSES, HIDDEN
 from detectors.batch.xxh64 import hash_slice
 from detectors.jit import Int64, int64, jit
-from detectors.resolve.addresses import MAX_ADDRESS_CHARS, PAIR_LINK, PLACES
+from detectors.resolve.addresses import PAIR_LINK, PLACES
 
 UNKNOWN: Final = -1
 MIN_CHARS: Final = 32
@@ -40,10 +40,16 @@ def see(
     n = int64(0)
     i = start
     while i < end:
+        b = data[np.uint64(i)]
+        if b < 0x80:
+            seen[np.uint64(n)] = b
+            n += 1
+            i += 1
+            continue
         point, size = point_at(data, i)
         i += size
         if not tables[CLASSES + point] & HIDDEN:
-            seen[n] = min(point, 128)
+            seen[n] = 128
             n += 1
     return n
 
@@ -88,12 +94,11 @@ def is_key(seen: NDArray[Any], start: Int64, end: Int64, limbs: NDArray[Any]) ->
 
 
 @jit
-def kind_of(seen: NDArray[Any], start: Int64, end: Int64, limbs: NDArray[Any]) -> Int64:
-    """What a run of letters and digits is; an EVM address is put in lower case in place."""
-    if end - start > MAX_ADDRESS_CHARS:
-        return NO_ADDRESS
-    if is_key(seen, start, end, limbs):
-        return SOLANA
+def evm_of(seen: NDArray[Any], start: Int64, end: Int64) -> Int64:
+    """Whether a run of letters and digits is an EVM address, then put in lower case in place, or MIXED.
+
+    None of those is base58, which has no zero.
+    """
     if end - start != EVM_CHARS or seen[start] != 48 or seen[start + 1] | 32 != 120:
         return NO_ADDRESS
     lower = upper = False

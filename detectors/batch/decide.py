@@ -11,8 +11,8 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from detectors.batch.addresses import MIN_CHARS, see
-from detectors.batch.fold import begins_of, blank_links, fold_row, has_run
-from detectors.batch.prints import print_copy
+from detectors.batch.fold import blank_links, fold_row, has_run, read_again
+from detectors.batch.prints import print_letters
 from detectors.batch.seek import (
     ANYWHERE,
     FULL,
@@ -221,6 +221,7 @@ def resolve_rows(
     plain: NDArray[Any],
     begins: NDArray[Any],
     begins_there: NDArray[Any],
+    letters: NDArray[Any],
     seen: NDArray[Any],
     hits: NDArray[Any],
     near: NDArray[Any],
@@ -236,15 +237,16 @@ def resolve_rows(
     """Name the tokens of texts that are not ``named`` already, and fingerprint those with any.
 
     Lexicon: see ``detectors.batch.words.Words``. Room for one text: its ``copy``, the same with links
-    blanked (``plain``), where words begin in both, what is ``seen`` of it, then what is left for the
-    fingerprint; terms that
+    blanked (``plain``), where words begin in both, the ``letters`` of its fingerprint, what is ``seen`` of it; terms that
     ``hits`` and context words ``near``, tokens ``found``. Written: ``pairs`` of row and token,
     ``unknown`` addresses, rows that are ``unsure``, ``prints`` of the others where they are about a token. Returns how many pairs
     and unknown addresses there are, those before included.
     """
     run, longest = int64(MIN_CHARS), int64(1)
     for row in rows:
-        n, n_begins, has = fold_row(data, starts[row], ends[row], tables, copy, begins)
+        n, n_begins, n_letters, has = fold_row(
+            data, starts[row], ends[row], tables, copy, begins, letters
+        )
         if n < 0:
             unsure[row] = 1
             continue
@@ -252,9 +254,9 @@ def resolve_rows(
         if has & COLON and has & SLASH:
             blank_links(copy, n, plain)
             text, there = plain, begins_there
-            n_there = begins_of(plain, n, begins_there)
+            n_there, n_letters = read_again(plain, n, begins_there, letters)
         if named[row]:
-            prints[row] = print_copy(text, n, seen)
+            prints[row] = print_letters(letters, n_letters)
             continue
         before = n_unknown
         n_addresses, unlisted = int64(0), False
@@ -283,7 +285,7 @@ def resolve_rows(
             n_unknown = before
             continue
         if n_found > 0:
-            prints[row] = print_copy(text, n, seen)
+            prints[row] = print_letters(letters, n_letters)
         for k in range(n_found):
             pairs[n_pairs, 0], pairs[n_pairs, 1] = row, found[k]
             n_pairs += 1

@@ -11,31 +11,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.batch.prints import keep
 from detectors.batch.unicode import (
-    ALNUM,
     BLANK,
+    BLANK_AT,
     CHAR,
     CLASSES,
     GONE,
     HIDDEN,
     LIMIT,
     MANY,
+    PLAIN,
     SEVERAL,
     SLOW,
     SPACE,
     SPECIAL,
     UNSURE,
-    WORD,
+    WORD_AT,
 )
 from detectors.jit import Int64, int64, jit
 
 
 @jit
 def point_at(data: NDArray[Any], i: Int64) -> tuple[Int64, Int64]:
-    """The code point that begins at byte i, and how many bytes it has."""
+    """The code point, not of ASCII, that begins at byte i, and how many bytes it has."""
     b = int(data[i])
-    if b < 0x80:
-        return b, 1
     if b < 0xE0:
         return (b & 31) << 6 | int(data[i + 1]) & 63, 2
     if b < 0xF0:
@@ -52,15 +52,16 @@ def fold_row(
     tables: NDArray[Any],
     copy: NDArray[Any],
     begins: NDArray[Any],
-) -> tuple[Int64, Int64, Int64]:
+    letters: NDArray[Any],
+) -> tuple[Int64, Int64, Int64, Int64]:
     """Write the copy of ``data[start:end]``, characters with their bits.
 
-    Write where words may begin to ``begins``. Returns the copy's length, -1 where a character is not
-    in the tables; how many begin; and the bits of all its characters together. A copy has at most 18
-    characters for three bytes.
+    Write where words may begin to ``begins``, and the ``letters`` of its fingerprint if no link is blanked.
+    Returns the copy's length, -1 where a character is not in the tables; how many begin; how many letters; and
+    the bits of all its characters together. A copy has at most 18 characters for three bytes.
     """
-    n = m = bits = last = before = int64(0)
-    blank = int64(1)  # whether what was written last is a space, or nothing
+    n = m = bits = last = at = word = name = int64(0)
+    before = int64(BLANK)  # what was written last; nothing is as good as a space
     i = start
     while i < end:
         point = int64(data[np.uint64(i)])
@@ -70,18 +71,16 @@ def fold_row(
             point, size = point_at(data, i)
             i += size
             if point >= LIMIT:
-                return int64(-1), m, bits
+                return int64(-1), m, at, bits
         entry = int64(tables[np.uint64(point)])
         if not entry & SPECIAL:
             # Without branches that depend on where words end: those are what a text costs.
             copy[np.uint64(n)] = entry
-            bits |= entry
-            is_blank = int64(entry & BLANK != 0)
             begins[np.uint64(m)] = n
-            m += (1 - is_blank) & int64(before & entry & WORD == 0)
+            bits |= entry
+            n, m = _counted(before, entry, n, m)
+            at, word, name = keep(entry, letters, at, word, name)
             before = entry
-            n += 1 - (is_blank & blank)
-            blank = is_blank
             last = int64(0)
             continue
         classes = int(tables[CLASSES + point])
@@ -89,29 +88,34 @@ def fold_row(
             continue
         to = int(tables[SLOW + point])
         if to == UNSURE or 0 < classes & 255 < last:
-            return int64(-1), m, bits
+            return int64(-1), m, at, bits
         ends = classes >> 8 & 255
         last = ends if to != GONE else max(last, ends)
-        at = stop = int64(0)
+        k = stop = int64(0)
         if to <= SEVERAL:
-            at = MANY + SEVERAL - to + 1
-            stop = at + int(tables[at - 1])
-            to = int(tables[at])
+            k = MANY + SEVERAL - to + 1
+            stop = k + int(tables[k - 1])
+            to = int(tables[k])
         while to >= 0:
-            entry = int(tables[to]) & ~SPECIAL
+            entry = int64(tables[to]) & ~SPECIAL
             copy[n] = entry
-            bits |= entry
-            is_blank = int64(entry & BLANK != 0)
             begins[np.uint64(m)] = n
-            m += (1 - is_blank) & int64(before & entry & WORD == 0)
+            bits |= entry
+            n, m = _counted(before, entry, n, m)
+            at, word, name = keep(entry, letters, at, word, name)
             before = entry
-            n += 1 - (is_blank & blank)
-            blank = is_blank
-            at += 1
-            if at >= stop:
+            k += 1
+            if k >= stop:
                 break
-            to = int(tables[at])
-    return n - (blank & int(n > 0)), m, bits
+            to = int(tables[k])
+    return n - (before >> BLANK_AT & int64(n > 0)), m, at, bits
+
+
+@jit
+def _counted(before: Int64, entry: Int64, n: Int64, m: Int64) -> tuple[Int64, Int64]:
+    """Characters and beginnings with one more character, after the one before."""
+    joined = before & entry
+    return n + (1 ^ joined >> BLANK_AT & 1), m + (~(entry >> BLANK_AT | joined >> WORD_AT) & 1)
 
 
 @jit
@@ -146,15 +150,19 @@ def blank_links(copy: NDArray[Any], n: Int64, words: NDArray[Any]) -> None:
 
 
 @jit
-def begins_of(text: NDArray[Any], n: Int64, begins: NDArray[Any]) -> Int64:
-    """Write where words may begin, as ``fold_row`` does; returns how many."""
-    m = before = int64(0)
+def read_again(
+    text: NDArray[Any], n: Int64, begins: NDArray[Any], letters: NDArray[Any]
+) -> tuple[Int64, Int64]:
+    """Write where words may begin, and letters, as ``fold_row`` does; returns how many of each."""
+    m = at = word = name = none = int64(0)
+    before = int64(BLANK)
     for i in range(n):
         entry = int64(text[i])
         begins[np.uint64(m)] = i
-        m += int64(entry & BLANK == 0) & int64(before & entry & WORD == 0)
+        none, m = _counted(before, entry, none, m)
+        at, word, name = keep(entry, letters, at, word, name)
         before = entry
-    return m
+    return m, at
 
 
 @jit
@@ -162,18 +170,13 @@ def has_run(copy: NDArray[Any], n: Int64, size: Int64) -> bool:
     """Whether a copy has so many letters and digits of ASCII in a row; it is no shorter than seen."""
     i = size - 1
     while i < n:
-        if _is_plain(int(copy[i])):
+        if copy[i] & PLAIN:
             low = high = i
-            while low > 0 and high - low < size and _is_plain(int(copy[low - 1])):
+            while low > 0 and high - low < size and copy[low - 1] & PLAIN:
                 low -= 1
-            while high < n and high - low < size and _is_plain(int(copy[high])):
+            while high < n and high - low < size and copy[high] & PLAIN:
                 high += 1
             if high - low >= size:
                 return True
         i += size
     return False
-
-
-@jit
-def _is_plain(c: Int64) -> bool:
-    return c & CHAR < 128 and c & ALNUM != 0

@@ -1,4 +1,4 @@
-"""Fingerprints of posts, compiled: ``detectors.hashing.text_fingerprint`` on a matching copy.
+"""Fingerprints of posts, compiled: ``detectors.hashing.text_fingerprint`` of a matching copy's letters.
 
 Grams are counted with all bits side by side: the counts of one bit are spread over words, the first of which
 holds the ones of all 64 counts, the next the twos, and so on. Adding a gram costs a few operations. As in
@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.batch.unicode import ALNUM, CHAR, LETTER
+from detectors.batch.unicode import LETTER_AT, NAME, PLAIN_AT
 from detectors.jit import Int64, int64, jit
 from detectors.simhash import (
     GRAM_BITS,
@@ -34,7 +34,6 @@ from detectors.simhash import (
 )
 
 BLOCK: Final = 8
-_ASCII_WORD: Final = ALNUM | CHAR & ~127
 _LETTERS_MAX: Final = GRAMS_MAX + LETTERS_MIN - 1
 _NARROW: Final = np.uint64(LETTER_BITS)
 _BROAD: Final = np.uint64(2 * LETTER_BITS)
@@ -130,27 +129,24 @@ def _simhash(letters: NDArray[Any], n: Int64) -> Int64:
 
 
 @jit
-def print_copy(copy: NDArray[Any], n: Int64, body: NDArray[Any]) -> Int64:
-    """Fingerprint of a copy of n characters, its links blanked.
+def keep(
+    entry: Int64, letters: NDArray[Any], at: Int64, word: Int64, name: Int64
+) -> tuple[Int64, Int64, Int64]:
+    """Append a copy's next character to its letters if it is one that counts; without a branch.
 
-    ``body`` is uint8 scratch of 2 bytes a character, and 16 more: no copy has a letter past U+FFFF.
+    ``letters`` is uint16[N] with room for the copy and BLOCK more: no copy has a letter past U+FFFF.
+    Returns how many there are (``at``), how many the ``word`` of ASCII has, and whether this is in the ``name``
+    of an account or a tag: what the next character is to be given, zeros at first.
     """
-    letters = body[: 2 * n + 2 * BLOCK].view(np.uint16)
-    at = skip = int64(0)
-    word = int64(0)  # letters of the word of ASCII so far
-    for i in range(n):
-        if i < skip:
-            continue
-        entry = copy[i]
-        c = entry & CHAR
-        if c == 64 or c == 35 or c == 36:
-            skip = int64(i + 1)
-            while skip < n and (copy[skip] & ALNUM or copy[skip] & CHAR == 95):
-                skip += 1
-        letters[np.uint64(at)] = c & 0xFFFF
-        letter = int64(entry & LETTER != 0)
-        word = (word + letter) & -int64(entry & _ASCII_WORD == ALNUM)
-        at += letter & int64(word <= WORD_MAX)
-        if at == _LETTERS_MAX:
-            break
-    return int64(0) if at < LETTERS_MIN else _simhash(letters, at)
+    letters[np.uint64(at)] = entry & 0xFFFF
+    letter = entry >> LETTER_AT & 1
+    name = (name & entry | entry << 1) & NAME
+    word = (word + letter) & -(entry >> PLAIN_AT)
+    at += letter & int64(word <= WORD_MAX) & int64(name == 0)
+    return at, word, name
+
+
+@jit
+def print_letters(letters: NDArray[Any], n: Int64) -> Int64:
+    """Fingerprint of a text of n letters that ``keep`` has kept, its links blanked."""
+    return int64(0) if n < LETTERS_MIN else _simhash(letters, min(n, int64(_LETTERS_MAX)))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from detectors.batch.decide import resolve_rows
 from detectors.batch.numbering import Numbering
+from detectors.batch.prints import BLOCK
 from detectors.batch.seek import FIRST_UNKNOWN, SIZE
 from detectors.batch.strings import I8, Strings
 from detectors.batch.text_table import TextTable
@@ -183,7 +184,8 @@ def _scratch(longest: int) -> tuple[NDArray[Any], ...]:
     chars = _CHARS_PER_BYTE * longest + 1
     return (
         *(np.empty(chars, np.int32) for _ in range(4)),
-        np.empty(4 * chars, np.uint8),
+        np.empty(chars + 2 * BLOCK, np.uint16),
+        np.empty(chars, np.uint8),
         np.empty((_HITS, 3), np.int32),
         np.empty((_HITS, 3), np.int32),
         np.empty(_HITS, np.int32),

@@ -17,12 +17,23 @@ from detectors.batch.addresses import (
     NO_ADDRESS,
     SOLANA,
     UNKNOWN,
+    evm_of,
     is_ascii_alnum,
-    kind_of,
+    is_key,
     look_up,
     may_be_token,
 )
-from detectors.batch.trie import CHAR_OF, CHILD, CHILDREN, NONE, ROOT, STATE, STATES, VALUE, pair_of
+from detectors.batch.trie import (
+    CHAR_OF,
+    CHILD,
+    CHILDREN,
+    NONE,
+    ROOT,
+    STATE,
+    STATES,
+    VALUE,
+    may_begin,
+)
 from detectors.batch.unicode import ALNUM, CHAR, DOLLAR, WORD
 from detectors.batch.words import NOTHING
 from detectors.jit import Int64, int64, jit
@@ -78,11 +89,11 @@ def seek(
     kept = int64(0)
     for begin in range(n_begins):
         i = int64(begins[begin])
-        if i > 0 and text[i - 1] & CHAR == 64:  # an account's name
+        then = int64(text[np.uint64(i + 1)]) & CHAR if i + 1 < n else int64(0)
+        c = int64(text[np.uint64(i)]) & CHAR
+        if not may_begin(trie, c, then):
             continue
-        then = int64(text[i + 1]) & CHAR if i + 1 < n else int64(0)
-        c = int64(text[i]) & CHAR
-        if not trie[np.uint64(pair_of(c, then))]:
+        if i > 0 and text[i - 1] & CHAR == 64:  # an account's name
             continue
         state = int(trie[ROOT + c])
         best, of = int64(0), int64(NONE)
@@ -161,18 +172,24 @@ def seek_addresses(
     """
     found = i = int64(0)
     unlisted = False
-    while i < n:
-        start = i
-        while i < n and is_ascii_alnum(int(seen[i])):
-            i += 1
-        end = i
-        i += 1
-        if end - start < MIN_CHARS:
+    while i + MIN_CHARS <= n:
+        start = end = i + MIN_CHARS  # backwards from where a run would be long enough
+        while start > i and is_ascii_alnum(seen[np.uint64(start - 1)]):
+            start -= 1
+        if start > i:
+            i = start
             continue
-        kind = kind_of(seen, start, end, limbs)
-        if kind == NO_ADDRESS:
+        while end < n and is_ascii_alnum(seen[np.uint64(end)]):
+            end += 1
+        i = end + 1
+        if end - start > MAX_ADDRESS_CHARS:
             continue
+        kind = evm_of(seen, start, end)
         of = look_up(seen, start, end, known)
+        if kind == NO_ADDRESS:
+            if of == UNKNOWN and not is_key(seen, start, end, limbs):
+                continue
+            kind = int64(SOLANA)
         if of == UNKNOWN and kind != MIXED and may_be_token(seen, start, end, kind == SOLANA):
             unlisted = True
             if kind != EVM and n_unknown < unknown.shape[0]:

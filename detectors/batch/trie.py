@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.batch.unicode import LIMIT
-from detectors.jit import Int64, jit
+from detectors.jit import Int64, int64, jit
 
 NONE: Final = -1
 I4 = NDArray[np.int32]
 
 
 PAIRS: Final = 1 << 14
-ROOT: Final = PAIRS
+ROOT: Final = PAIRS >> 5
 STATES: Final = ROOT + LIMIT
 CHILD, CHILDREN, CHAR_OF, VALUE, STATE = range(5)
 """Where in a tree's array the first states and all states begin, and what a state's places hold."""
@@ -24,17 +24,25 @@ CHILD, CHILDREN, CHAR_OF, VALUE, STATE = range(5)
 
 @jit
 def pair_of(first: Int64, second: Int64) -> Int64:
-    """Place of a pair of characters in a filter."""
+    """Bit of a pair of characters in a filter."""
     return (first * 331 ^ second) & (PAIRS - 1)
+
+
+@jit
+def may_begin(trie: NDArray[Any], first: Int64, second: Int64) -> Int64:
+    """Whether (1 or 0) some term may begin with a pair of characters."""
+    bit = pair_of(first, second)
+    return int64(trie[np.uint64(bit >> 5)]) >> (bit & 31) & 1
 
 
 def build_trie(values: Mapping[str, int]) -> I4:
     """A tree of terms, not empty; those with a character from ``LIMIT`` on are left out.
 
-    S states are numbered from 1 by depth, then parent, then character, so that the children of one
-    follow each other. The array holds
+    S states are numbered from 1 so that the children of one follow each other by character, and come where
+    their parent does among terms in order: what a walk meets lies near. The array holds
 
-    - from 0, whether some term may begin with a pair of characters, see ``pair_of``;
+    - from 0, a bit for each pair of characters that some term may begin with, see ``pair_of``: few enough
+      bytes to stay at hand while texts are read;
     - from ROOT, the state behind each first character, 0 for none;
     - from STATES, in STATE places each: a state's first CHILD, how many CHILDREN it has, the
       character that leads to it (CHAR_OF), and the VALUE of the term that ends there, or NONE.
@@ -43,9 +51,8 @@ def build_trie(values: Mapping[str, int]) -> I4:
     >>> trie = build_trie({"ab": 7, "a": 5, "龙": 9})
     >>> int(trie[ROOT + ord("a")]), trie[STATES:].reshape(-1, STATE)[1:].tolist()
     (1, [[3, 1, 97, 5], [4, 0, 40857, 9], [4, 0, 98, 7]])
-    >>> pairs = build_trie({"ab": 7})[:ROOT]
-    >>> int(pairs[pair_of(ord("a"), ord("b"))]), int(pairs.sum())
-    (1, 1)
+    >>> [int(may_begin(build_trie({"ab": 7}), ord("a"), ord(c))) for c in "abc"]
+    [0, 1, 0]
     """
     terms = sorted(term for term in values if max(map(ord, term)) < LIMIT)
     sizes = np.array([len(term) for term in terms], np.int64)
@@ -55,37 +62,45 @@ def build_trie(values: Mapping[str, int]) -> I4:
     starts = np.cumsum(sizes) - sizes
     told = np.array([values[term] for term in terms], np.int32)
     at = np.zeros(len(terms), np.int64)  # the state each term has come to
-    parent, char, value = (
-        [np.zeros(1, np.int64)],
-        [np.zeros(1, np.int64)],
-        [np.full(1, NONE, np.int32)],
-    )
+    parent, char, first = ([np.zeros(1, np.int64)] for _ in range(3))
+    value = [np.full(1, NONE, np.int32)]
     n, depth = 1, 0
     left = np.arange(len(terms))
     while len(left):
-        keys, which = np.unique(at[left] * LIMIT + text[starts[left] + depth], return_inverse=True)
+        keys, some, which = np.unique(
+            at[left] * LIMIT + text[starts[left] + depth], return_index=True, return_inverse=True
+        )
         at[left] = n + which
         parent.append(keys // LIMIT)
         char.append(keys % LIMIT)
+        first.append(left[some])
         value.append(np.full(len(keys), NONE, np.int32))
         depth += 1
         ended = left[sizes[left] == depth]
         value[-1][at[ended] - n] = told[ended]
         n += len(keys)
         left = left[sizes[left] > depth]
-    parents, chars = np.concatenate(parent), np.concatenate(char).astype(np.int32)
-    parents[0] = -1
-    child = np.searchsorted(parents, np.arange(n + 1)).astype(np.int32)
+    rank = np.empty(n, np.int64)
+    rank[np.argsort(np.concatenate(first), kind="stable")] = np.arange(n)
+    above = np.concatenate([[-1], rank[np.concatenate(parent)[1:]]])
+    order = np.argsort(above, kind="stable")
+    above, rank = above[order], rank[order]
+    chars = np.concatenate(char).astype(np.int32)[order]
+    child = np.searchsorted(above, rank)
     root = np.zeros(LIMIT, np.int32)
-    firsts = np.flatnonzero(parents == 0)
+    firsts = np.flatnonzero(above == 0)
     root[chars[firsts]] = firsts
-    pairs = np.zeros(PAIRS, np.int32)
+    pairs = np.zeros(PAIRS, np.uint8)
     for term in terms:
         if len(term) > 1:
             pairs[pair_of(ord(term[0]), ord(term[1]))] = 1
         else:
             pairs[:] = 1  # whatever follows
     states = np.empty((n, STATE), np.int32)
-    states[:, CHILD], states[:, CHILDREN] = child[:-1], np.diff(child)
-    states[:, CHAR_OF], states[:, VALUE] = chars, np.concatenate(value)
-    return np.concatenate([pairs, root, states.reshape(-1)])
+    states[:, CHILD], states[:, CHILDREN] = (
+        child,
+        np.searchsorted(above, rank, side="right") - child,
+    )
+    states[:, CHAR_OF], states[:, VALUE] = chars, np.concatenate(value)[order]
+    filter_ = np.packbits(pairs, bitorder="little").view("<i4")
+    return np.concatenate([filter_, root, states.reshape(-1)])

@@ -30,17 +30,15 @@ UNSURE: Final = -2
 SEVERAL: Final = -3
 """``SEVERAL - k``: several characters, whose number is at ``MANY + k``."""
 CHAR: Final = LIMIT - 1
-ALNUM: Final = LIMIT
-WORD: Final = LIMIT * 2
-LETTER: Final = LIMIT * 4
-BLANK: Final = LIMIT * 8
-DOLLAR: Final = LIMIT * 16
-COLON: Final = LIMIT * 32
-SLASH: Final = LIMIT * 64
-SPECIAL: Final = LIMIT * 128
+_BITS: Final = [1 << place for place in range(17, 28)]
+ALNUM, WORD, LETTER, BLANK, DOLLAR, COLON, SLASH, SPECIAL, OPENS, NAME, PLAIN = _BITS
 """A character of a copy is a code point, and bits that say what it is: a letter or digit; one that
 joins its neighbours to a word; alphanumeric and no decimal digit; white space; ``$``; ``:``; ``/``.
-SPECIAL asks for a closer look."""
+SPECIAL asks for a closer look. OPENS begins the name of an account, a tag or a cashtag, of which NAME is
+part, the bit above; PLAIN, a letter or digit of ASCII, is the highest."""
+WORD_AT, LETTER_AT, BLANK_AT, PLAIN_AT = (
+    bit.bit_length() - 1 for bit in (WORD, LETTER, BLANK, PLAIN)
+)
 SLOW: Final = LIMIT
 CLASSES: Final = 2 * LIMIT
 MANY: Final = 3 * LIMIT
@@ -156,7 +154,16 @@ def _bits(points: list[int], chars: list[str]) -> NDArray[np.int32]:
     mark(LETTER, (c.isalnum() and not c.isdecimal() for c in chars))
     bits[list(_SYLLABLES)] = ALNUM | LETTER
     bits[ord("_")] |= WORD
-    bits[SPACE], bits[ord("$")], bits[ord(":")], bits[ord("/")] = BLANK, DOLLAR, COLON, SLASH
+    bits[bits & ALNUM > 0] |= NAME
+    bits[ord("_")] |= NAME
+    bits[:128] |= (bits[:128] & ALNUM > 0) * np.int32(PLAIN)
+    bits[[ord(c) for c in "@#"]] |= OPENS
+    bits[SPACE], bits[ord("$")], bits[ord(":")], bits[ord("/")] = (
+        BLANK,
+        DOLLAR | OPENS,
+        COLON,
+        SLASH,
+    )
     for low, high in UNSPACED:
         bits[low : high + 1] &= ~WORD
     return bits
