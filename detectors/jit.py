@@ -7,6 +7,8 @@ product that wraps, narrow fields widened before arithmetic.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 import numba
@@ -52,6 +54,12 @@ def jit(function: Callable[P, R]) -> Callable[P, R]:
         forceinline=True,
     )(function)
     return compiled
+
+
+wrapping: Final[Callable[[], AbstractContextManager[Any]]] = (
+    partial(np.errstate, over="ignore") if numba.config.DISABLE_JIT else nullcontext
+)
+"""Around calls of kernels whose unsigned products wrap: numpy warns of that, compiled kernels do not look."""
 
 
 def prefetch(array: NDArray[Any], row: Int64, byte: int = 0) -> None:

@@ -18,6 +18,7 @@ from detectors.batch.text_table import TextTable
 from detectors.batch.unicode import tables
 from detectors.batch.words import Words, words_of
 from detectors.hashing import text_fingerprint
+from detectors.jit import wrapping
 from detectors.resolve.lexicon import Lexicon
 from detectors.resolve.resolver import Resolver
 from schemas.errors import RecordError
@@ -99,7 +100,7 @@ class BatchResolver:
             before = n_out
             given: tuple[Any, ...] = (texts.data, texts.starts, texts.ends, rows, is_named)
             given += (tables(), *self._arrays(version), *self._scratch, *out, n_out, n_unknown)
-            with np.errstate(over="ignore"):
+            with wrapping():
                 n_out, n_unknown = resolve_rows(*given)
             bounds.append((version, before, n_out))
         tokens = np.empty(n_out, np.int64)

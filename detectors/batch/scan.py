@@ -48,12 +48,13 @@ _MENTION_NEEDS: Final = _bits(TYPE, ID, TS_EVENT, PLATFORM, AUTHOR)
 _MENTION_HAS: Final = _ANY | _MENTION_NEEDS | _bits(TEXT, REACH, LANG, TS_POST)
 _TICK_NEEDS: Final = _bits(TYPE, ID, TS_EVENT, TOKEN, PRICE, VALUE, SIDE, TRADER)
 _TICK_HAS: Final = _ANY | _TICK_NEEDS | _bits(LIQUIDITY, VENUE)
-_NAMES: Final = np.zeros((len(KEYS), 16), np.int64)
+_NAMES: Final = np.array([list(key.encode().ljust(16, b"\0")) for key in KEYS], np.uint8)
+_NAME_WORDS: Final = _NAMES.view("<u8")
+_NAME_MASKS: Final = (np.minimum(_NAMES, 1) * np.uint8(255)).view("<u8")
 _SIZES: Final = np.array([len(key) for key in KEYS], np.int64)
 _KEY_OF: Final = np.full(64, -1, np.int64)
 """Number of the one key whose size, first and last byte lead to a place; see ``_key_at``."""
 for _k, _key in enumerate(KEYS):
-    _NAMES[_k, : len(_key)] = [ord(c) for c in _key]
     _KEY_OF[(len(_key) + 3 * ord(_key[0]) + 2 * ord(_key[-1])) & 63] = _k
 _ONES: Final = np.uint64(0x0101010101010101)
 _TOPS: Final = np.uint64(0x8080808080808080)
@@ -66,6 +67,10 @@ _LOWS: Final = np.uint64(0x0F0F0F0F0F0F0F0F)
 _SIXES: Final = np.uint64(0x0606060606060606)
 _PAIRS: Final = np.uint64(0x00FF00FF00FF00FF)
 _FOURS: Final = np.uint64(0x0000FFFF0000FFFF)
+_NONE: Final = np.uint64(0)
+_ONE: Final = np.uint64(1)
+_PLACES: Final = np.uint64(0x0001020304050607)
+"""Times 2^8k its highest byte is k."""
 _POWERS: Final = np.array([10**k for k in range(19)], np.int64)
 
 
@@ -77,23 +82,33 @@ def _blank_end(data: NDArray[Any], i: Int64, end: Int64) -> Int64:
 
 
 @jit
-def _text_end(data: NDArray[Any], i: Int64, end: Int64) -> Int64:
-    """Where the text that begins at i ends, at its quote; ``end`` where it is not plain."""
-    while i + 8 <= end:  # eight bytes at a time while none is a quote, backslash or control
+def _text_end(data: NDArray[Any], i: Int64, end: Int64) -> tuple[Int64, Any]:
+    """Where the text that begins at i ends, at its quote; ``end`` where it is not plain.
+
+    And bytes that were seen, one upon the other: those of ASCII leave their highest bits 0.
+    """
+    seen = _NONE
+    while i + 8 <= end:  # eight bytes at a time
         v = word8(data, i)
+        seen |= v
         quote, slash = v ^ _QUOTES, v ^ _SLASHES
+        # Of what marks quotes, backslashes and controls the lowest is right, others may be a carry.
         some = (quote - _ONES) & ~quote | (slash - _ONES) & ~slash | (v - _BLANKS) & ~v
-        if some & _TOPS:
-            break
+        some &= _TOPS
+        if some:
+            lowest = (some & (~some + _ONE)) >> np.uint64(7)
+            i += np.int64((lowest * _PLACES) >> np.uint64(56))
+            return (i if data[np.uint64(i)] == 34 else end), seen
         i += 8
     while i < end:
         c = data[np.uint64(i)]
+        seen |= np.uint64(c)
         if c == 34:
-            return i
+            return i, seen
         if c < 32 or c == 92:
-            return end
+            return end, seen
         i += 1
-    return end
+    return end, seen
 
 
 @jit
@@ -105,6 +120,10 @@ def _key_at(data: NDArray[Any], start: Int64, size: Int64) -> Int64:
     k = int64(_KEY_OF[(size + 3 * first + 2 * last) & 63])
     if k < 0 or _SIZES[k] != size:
         return int64(-1)
+    if start + 16 <= data.shape[0]:
+        same = word8(data, start) & _NAME_MASKS[k, 0] == _NAME_WORDS[k, 0]
+        same &= word8(data, start + 8) & _NAME_MASKS[k, 1] == _NAME_WORDS[k, 1]
+        return k if same else int64(-1)
     for j in range(size):
         if data[np.uint64(start + j)] != _NAMES[k, j]:
             return int64(-1)
@@ -309,66 +328,74 @@ def _checked(data: NDArray[Any], row: NDArray[Any], seen: Int64) -> bool:
 
 
 @jit
-def _scan(data: NDArray[Any], i: Int64, end: Int64, row: NDArray[Any]) -> bool:
-    """Read one record into ``row``, its place in every column; whether it is of plain form."""
+def _scan(data: NDArray[Any], i: Int64, end: Int64, row: NDArray[Any]) -> tuple[bool, Any]:
+    """Read one record into ``row``, its place in every column.
+
+    Whether it is of plain form but for its texts' UTF-8, and the bytes of them one upon the other.
+    """
     for k in range(WIDTH):
         row[k] = 0
     row[LIQUIDITY] = UNKNOWN
     seen = int64(0)
+    told = _NONE
     if end - i > MAX_RECORD_BYTES or i >= end or data[np.uint64(i)] != 123:
-        return False
+        return False, told
     while True:
         i = _blank_end(data, i + 1, end)
         if i >= end or data[np.uint64(i)] != 34:
-            return False
+            return False, told
         start = i + 1
-        i = _text_end(data, start, end)
+        i, more = _text_end(data, start, end)
+        told |= more
         key = _key_at(data, start, i - start)
         if i >= end or key < 0 or seen & (1 << key):
-            return False
+            return False, told
         seen |= 1 << key
         i = _blank_end(data, i + 1, end)
         if i >= end or data[np.uint64(i)] != 58:
-            return False
+            return False, told
         i = _blank_end(data, i + 1, end)
         if i >= end:
-            return False
+            return False, told
         quoted = data[np.uint64(i)] == 34
         if _TEXTS >> key & 1:
+            if not quoted:
+                return False, told
             start = i + 1
-            i = _text_end(data, start, end) if quoted else end
+            i, more = _text_end(data, start, end)
+            told |= more
             if i >= end:
-                return False
+                return False, told
             row[key] = start << SIZE_BITS | (i - start)
             i += 1
         else:
             mantissa, exponent, i, whole = _number(data, i + int64(quoted), end)
             if i < 0:
-                return False
+                return False, told
             if _DECIMALS >> key & 1:
                 if mantissa < 0:
-                    return False
+                    return False, told
                 number = (
                     _packed(mantissa, exponent) if key == PRICE else _micros(mantissa, exponent)
                 )
                 if number < 0:
-                    return False
+                    return False, told
                 if quoted:
                     if i >= end or data[np.uint64(i)] != 34:
-                        return False
+                        return False, told
                     i += 1
             else:
                 if quoted or not whole:
-                    return False
+                    return False, told
                 number = mantissa
             row[key] = number
         i = _blank_end(data, i, end)
         if i >= end:
-            return False
+            return False, told
         if data[np.uint64(i)] == 125:
-            return _blank_end(data, i + 1, end) == end and _checked(data, row, seen)
+            return _blank_end(data, i + 1, end) == end and _checked(data, row, seen), told
         if data[np.uint64(i)] != 44:
-            return False
+            return False, told
 
 
 @jit
@@ -381,5 +408,5 @@ def scan_rows(
 ) -> None:
     """Read records into columns of ``out``, int64[WIDTH, N]; ``plain`` is 1 for those of plain form."""
     for i in range(starts.shape[0]):
-        read = _scan(data, starts[i], ends[i], out[:, i])
-        plain[i] = read and is_utf8(data, starts[i], ends[i])
+        read, told = _scan(data, starts[i], ends[i], out[:, i])
+        plain[i] = read and (told & _TOPS == _NONE or is_utf8(data, starts[i], ends[i]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detectors.batch.strings import I8, Strings
 from detectors.batch.xxh64 import hash_slice, word8
 from detectors.hashing import hash64
-from detectors.jit import Int64, int64, jit
+from detectors.jit import Int64, int64, jit, wrapping
 from schemas.platforms import platform_number
 from schemas.tokens import is_token
 
@@ -86,7 +86,7 @@ class TextTable:
         out = np.zeros(len(texts), np.int64)
         missing = np.empty(len(rows), np.int64)
         while len(rows):
-            with np.errstate(over="ignore"):
+            with wrapping():
                 n = _find(
                     texts.data, texts.starts, texts.ends, rows, self._slots, self._known,
                     self._pool, out, missing,

@@ -14,6 +14,7 @@ from detectors.batch.resolver import BatchResolver
 from detectors.batch.strings import I8, U1, Strings
 from detectors.batch.text_table import PLATFORMS, TOKENS
 from detectors.columns import MENTION, TICK
+from detectors.jit import wrapping
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def scan_records(raws: Sequence[bytes]) -> Scanned:
     data = np.frombuffer(b"\n".join(raws), np.uint8)
     sizes = np.fromiter(map(len, raws), np.int64, n)
     ends = np.cumsum(sizes + 1) - 1
-    with np.errstate(over="ignore"):
+    with wrapping():
         scan.scan_rows(data, ends - sizes, ends, found, plain)
     ticks = np.flatnonzero(plain & (found[scan.KIND] == TICK))
     if len(ticks):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.batch.strings import I8, Strings
-from detectors.jit import Int64, jit
+from detectors.jit import Int64, jit, wrapping
 
 _P1: Final = np.uint64(0x9E3779B185EBCA87)
 _P2: Final = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -115,7 +115,7 @@ def _hash_rows(
 
 def hash_rows(texts: Strings, rows: I8, out: I8) -> None:
     """Write ``hash64`` of some texts to their places in ``out``, int64[N]."""
-    with np.errstate(over="ignore"):
+    with wrapping():
         _hash_rows(texts.data, texts.starts, texts.ends, rows, out)
 
 

@@ -14,6 +14,7 @@ from detectors.batch.strings import I8, U1, Strings
 from detectors.batch.text_table import TextTable
 from detectors.batch.wire import texts_of
 from detectors.columns import TICK, Columns
+from detectors.jit import wrapping
 from schemas.decode import decode_as
 from schemas.errors import RecordError
 from schemas.records import Heartbeat, Record, Tick
@@ -67,7 +68,7 @@ def fields_of(values: Slices, kind: int) -> Fields:
     n = len(values.starts)
     found, plain = np.empty((scan.WIDTH, n), np.int64), np.empty(n, np.bool_)
     data = np.frombuffer(values.raw, np.uint8)
-    with np.errstate(over="ignore"):
+    with wrapping():
         scan.scan_rows(data, values.starts, values.ends, found, plain)
     plain &= found[scan.KIND] == kind
     return Fields(data, found, plain)
