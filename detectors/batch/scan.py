@@ -1,4 +1,4 @@
-"""JSON records of plain form, compiled: where their texts are, and what their numbers say.
+"""JSON records of plain form, compiled: where their texts are, and what ``decimals`` reads of their numbers.
 
 A record is of plain form where its keys are those of a mention or a tick, each at most once, its texts are UTF-8 without
 escapes, its numbers at most 15 digits, and every check of ``schemas.decode`` holds that does not
@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.batch.decimals import micros, packed_price, read_number
 from detectors.batch.utf8 import is_utf8
 from detectors.batch.xxh64 import hash_slice, word8
 from detectors.columns import MENTION, TICK, UNKNOWN
@@ -32,9 +33,6 @@ WIDTH: Final = 22
 """Columns of what is found: by key, then kind, hashes and the platform's number, -1 where its name is not
 spelled plainly. A text is its start times 2^20 plus its size."""
 SIZE_BITS: Final = 20
-_DIGITS: Final = 15
-_MOST: Final = 12  # digits before the point: no money reaches 10^12
-_LEAST: Final = -28
 
 
 def _bits(*keys: int) -> int:
@@ -61,17 +59,10 @@ _TOPS: Final = np.uint64(0x8080808080808080)
 _BLANKS: Final = np.uint64(0x2020202020202020)
 _QUOTES: Final = np.uint64(0x2222222222222222)
 _SLASHES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
-_ZEROS: Final = np.uint64(0x3030303030303030)
-_HIGHS: Final = np.uint64(0xF0F0F0F0F0F0F0F0)
-_LOWS: Final = np.uint64(0x0F0F0F0F0F0F0F0F)
-_SIXES: Final = np.uint64(0x0606060606060606)
-_PAIRS: Final = np.uint64(0x00FF00FF00FF00FF)
-_FOURS: Final = np.uint64(0x0000FFFF0000FFFF)
 _NONE: Final = np.uint64(0)
 _ONE: Final = np.uint64(1)
 _PLACES: Final = np.uint64(0x0001020304050607)
 """Times 2^8k its highest byte is k."""
-_POWERS: Final = np.array([10**k for k in range(19)], np.int64)
 
 
 @jit
@@ -128,114 +119,6 @@ def _key_at(data: NDArray[Any], start: Int64, size: Int64) -> Int64:
         if data[np.uint64(start + j)] != _NAMES[k, j]:
             return int64(-1)
     return k
-
-
-@jit
-def _eight(v: Any) -> Int64:
-    """The number that eight digits of ASCII say, -1 where one is no digit."""
-    if v & _HIGHS != _ZEROS or (v + _SIXES) & _HIGHS != _ZEROS:
-        return int64(-1)
-    # Neighbours are joined: digits to pairs, pairs to fours, fours to eight.
-    v = ((v & _LOWS) * np.uint64(10 << 8 | 1)) >> np.uint64(8)
-    v = ((v & _PAIRS) * np.uint64(100 << 16 | 1)) >> np.uint64(16)
-    return np.int64(((v & _FOURS) * np.uint64(10_000 << 32 | 1)) >> np.uint64(32))
-
-
-@jit
-def _number(data: NDArray[Any], i: Int64, end: Int64) -> tuple[Int64, Int64, Int64, bool]:
-    """Mantissa and exponent of the number at i, where it ends (-1 where not plain), and if whole."""
-    negative = i < end and data[np.uint64(i)] == 45
-    if negative:
-        i += 1
-    first = i
-    mantissa = exponent = digits = int64(0)
-    while digits <= 8 and i + 8 <= end and (digits > 0 or data[np.uint64(i)] != 48):
-        more = _eight(word8(data, i))
-        if more < 0:
-            break
-        mantissa = mantissa * 100_000_000 + more
-        digits += 8
-        i += 8
-    while i < end and 48 <= data[np.uint64(i)] <= 57:
-        mantissa = mantissa * 10 + int64(data[np.uint64(i)]) - 48
-        digits += int64(mantissa > 0)
-        i += 1
-        if digits > 18:
-            return mantissa, exponent, int64(-1), False
-    if i == first or (data[first] == 48 and i > first + 1):
-        return mantissa, exponent, int64(-1), False
-    whole = True
-    if i < end and data[np.uint64(i)] == 46:
-        whole = False
-        point = i
-        i += 1
-        while i < end and 48 <= data[np.uint64(i)] <= 57:
-            mantissa = mantissa * 10 + int64(data[np.uint64(i)]) - 48
-            digits += int64(mantissa > 0)
-            exponent -= 1
-            i += 1
-            if digits > _DIGITS or exponent < 10 * _LEAST:
-                return mantissa, exponent, int64(-1), False
-        if i == point + 1:
-            return mantissa, exponent, int64(-1), False
-    if i < end and (data[np.uint64(i)] == 101 or data[np.uint64(i)] == 69):
-        whole = False
-        i += 1
-        down = i < end and data[np.uint64(i)] == 45
-        if i < end and (data[np.uint64(i)] == 45 or data[np.uint64(i)] == 43):
-            i += 1
-        first = i
-        power = int64(0)
-        while i < end and i < first + 3 and 48 <= data[np.uint64(i)] <= 57:
-            power = power * 10 + int64(data[np.uint64(i)]) - 48
-            i += 1
-        if i == first:
-            return mantissa, exponent, int64(-1), False
-        exponent += -power if down else power
-    if negative:
-        if not whole or mantissa == 0:
-            return mantissa, exponent, int64(-1), False
-        mantissa = -mantissa
-    return mantissa, exponent, i, whole
-
-
-@jit
-def _digits_of(mantissa: Int64) -> Int64:
-    n = int64(0)
-    while n < 19 and mantissa >= _POWERS[n]:
-        n += 1
-    return n
-
-
-@jit
-def _packed(mantissa: Int64, exponent: Int64) -> Int64:
-    """Packed price; -1 where the plain way must look at it."""
-    digits = _digits_of(mantissa)
-    if digits == 0 or digits > _DIGITS or digits + exponent > _MOST or exponent < _LEAST:
-        return int64(-1)
-    while mantissa % 10 == 0:
-        mantissa //= 10
-        exponent += 1
-    return mantissa * 256 + exponent + 128
-
-
-@jit
-def _micros(mantissa: Int64, exponent: Int64) -> Int64:
-    """Millionths, half to even; -1 where the plain way must look at it."""
-    digits = _digits_of(mantissa)
-    if digits > _DIGITS or (digits > 0 and digits + exponent > _MOST) or exponent < _LEAST:
-        return int64(-1)
-    if digits == 0:
-        return int64(0)
-    if exponent >= -6:
-        return mantissa * _POWERS[exponent + 6]
-    if exponent < -24:
-        return int64(0)
-    power = _POWERS[-6 - exponent]
-    whole = mantissa // power
-    twice = 2 * (mantissa - whole * power)
-    up = twice > power or (twice == power and whole & 1 == 1)
-    return whole + int64(up)
 
 
 @jit
@@ -369,14 +252,14 @@ def _scan(data: NDArray[Any], i: Int64, end: Int64, row: NDArray[Any]) -> tuple[
             row[key] = start << SIZE_BITS | (i - start)
             i += 1
         else:
-            mantissa, exponent, i, whole = _number(data, i + int64(quoted), end)
+            mantissa, exponent, i, whole = read_number(data, i + int64(quoted), end)
             if i < 0:
                 return False, told
             if _DECIMALS >> key & 1:
                 if mantissa < 0:
                     return False, told
                 number = (
-                    _packed(mantissa, exponent) if key == PRICE else _micros(mantissa, exponent)
+                    packed_price(mantissa, exponent) if key == PRICE else micros(mantissa, exponent)
                 )
                 if number < 0:
                     return False, told

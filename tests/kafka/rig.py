@@ -75,7 +75,7 @@ class KafkaRig:
             app_id,
             self.bootstrap,
             commit_interval_s=0.2,
-            session_timeout_s=10.0,
+            session_timeout_s=6.0,
             request_timeout_s=20.0,
         )
         return app, kafka.install(app, **options)
