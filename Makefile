@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # Two workers suit two cores; files stay whole, so that a broker or a compile is paid for once.
 PYTEST := $(PY) -m pytest -n 2 --dist loadfile
 
-.PHONY: help setup setup-dev demo demo-kafka test cover check fix schema golden docs chaos deploy-hosts bench bench-kafka lock clean
+.PHONY: help setup setup-dev demo demo-kafka test cover check fix schema golden docs chaos deploy-hosts deploy-docker bench bench-kafka lock clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
@@ -82,6 +82,9 @@ chaos: setup-dev ## kill, freeze and confuse workers and a real broker, and comp
 
 deploy-hosts: setup-dev ## bring deploy/ up without Docker: each service a namespace of this machine (Linux, root)
 	@$(PY) -W ignore -m tests.deploy.hosts
+
+deploy-docker: setup-dev ## bring deploy/ up with Docker Compose, and put it through a day (Docker Engine)
+	@$(PY) -W ignore -m tests.deploy.docker
 
 bench: setup-dev ## measure the engine beside its peers on this machine (docs/benchmarks.md)
 	@$(PY) -m benchmarks $(ARGS)

@@ -1,6 +1,6 @@
 """deploy/compose.yaml and the Dockerfile against what they start: commands, settings, ports, files.
 
-No container is started: there is no Docker where these tests run. ``make deploy-hosts`` runs it all in namespaces.
+No container is started here: ``make deploy-docker`` starts them all, ``make deploy-hosts`` without Docker.
 """
 
 from __future__ import annotations
