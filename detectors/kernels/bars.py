@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit
+from detectors.jit import Int64, Record, jit, popcount
 from detectors.kernels.maths import MONEY_MAX, log2_price
 from detectors.layout import INFO, LATE, LP_RING, MENTION, SHORT, TEXTS, TICK
 from detectors.simhash import LONG, NEAR
@@ -24,16 +24,7 @@ def is_near(a: Int64, b: Int64) -> bool:
     >>> is_near(9, 9), is_near(9, 1), is_near(11, 3), is_near(0x7FFFFFFFFFFFFFFF, 3)
     (True, False, True, False)
     """
-    x = a ^ b
-    same = x == 0
-    long = a & b & LONG != 0
-    x = x - ((x >> 1) & 0x5555555555555555)
-    x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333)
-    x = (x + (x >> 4)) & 0x0F0F0F0F0F0F0F0F
-    x = x + (x >> 8)
-    x = x + (x >> 16)
-    near = (x + (x >> 32)) & 127 <= NEAR
-    return bool(same | (long & near))
+    return bool((a == b) | ((a & b & LONG != 0) & (popcount(a ^ b) <= NEAR)))
 
 
 @jit

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit
+from detectors.jit import Int64, Record, jit, popcount
 from detectors.kernels.episodes import T_NO_POSTS, T_NO_TRADES
 from detectors.kernels.maths import (
     VOLUME_UNIT,
@@ -16,7 +16,6 @@ from detectors.kernels.maths import (
     deviation,
     distinct,
     log2_q20,
-    popcount32,
     stabilise,
     stabilise_count,
     stabilise_net,
@@ -138,8 +137,8 @@ def count_people(s: Record, n: NDArray[Any]) -> None:
     more = np.int64(0)
     if macc[0] > 0 or macc[1] > 0:
         for k in range(8):
-            ones += popcount32(np.int64(s["mauthors"][k]))
-            more += popcount32(np.int64(s["mtraders"][k]))
+            ones += popcount(np.int64(s["mauthors"][k]))
+            more += popcount(np.int64(s["mtraders"][k]))
     n[L_AUTHORS] = swell[3] + LINEAR_COUNTING[ones]
     n[L_TRADERS] = swell[4] + LINEAR_COUNTING[more]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, jit
+from detectors.jit import Int64, jit, popcount
 from detectors.layout import LINEAR_COUNTING, LOG2_OF_TEN
 
 Y_MAX = 1 << 24  # keeps 96 squares times 96 below 2**62
@@ -102,23 +102,9 @@ def log2_price(packed: Int64) -> Int64:
 
 
 @jit
-def popcount32(x: Int64) -> Int64:
-    """Ones among the low 32 bits of a non-negative integer.
-
-    >>> popcount32(0), popcount32(0xFFFFFFFF), popcount32(0b1011)
-    (0, 32, 3)
-    """
-    x = x - ((x >> 1) & 0x55555555)
-    x = (x & 0x33333333) + ((x >> 2) & 0x33333333)
-    x = (x + (x >> 4)) & 0x0F0F0F0F
-    x = x + (x >> 8)
-    return (x + (x >> 16)) & 63
-
-
-@jit
 def distinct(bits: NDArray[Any]) -> Int64:
     """Estimated distinct values behind one 256-bit set (8 words): exact for a handful."""
     ones = np.int64(0)
     for k in range(8):
-        ones += popcount32(np.int64(bits[k]))
+        ones += popcount(np.int64(bits[k]))
     return LINEAR_COUNTING[ones]

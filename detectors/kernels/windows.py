@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.jit import Int64, Record, jit
+from detectors.jit import Int64, Record, jit, popcount
 from detectors.kernels.maths import (
     VOLUME_UNIT,
     Y_MAX,
@@ -92,18 +92,42 @@ def clear_day(s: Record, quarter: Int64) -> None:
 
 
 @jit
+def lowest(ages: Int64) -> tuple[Int64, Int64]:
+    """The least age of a set that has some, and the others.
+
+    >>> [int(x) for x in lowest(0b1100)]
+    [2, 8]
+    """
+    rest = ages & (ages - 1)
+    return popcount((ages ^ rest) - 1), rest
+
+
+@jit
+def between(ages: Int64, first: Int64, last: Int64) -> Int64:
+    """Those ages of a set that are ``first`` or more, and less than ``last``.
+
+    >>> bin(between(0b11111, 1, 3)), bin(between(0b11111, -9, 1)), between(0b11111, 70, 99)
+    ('0b110', '0b1', 0)
+    """
+    low, high = max(first, 0), min(last, AGES)
+    if low >= high:
+        return np.int64(0)
+    return ages & (((1 << (high - low)) - 1) << low)
+
+
+@jit
 def leave_swell(s: Record, minute: Int64, quiet: Int64) -> None:
     """Take out of the long window what leaves it while ``quiet`` minutes from ``minute`` on pass.
 
     The window is the minute being filled and the SWELL - 1 before it.
     """
-    old = minute - SWELL + 1
     ages = s["busy"] & ((1 << (SWELL - 1)) - 1)
-    for m in range(old, min(old + quiet, minute)):
-        if ages >> (minute - 1 - m) & 1:
-            gone = s["swell_ring"][m % SWELL_RING]
-            for k in range(5):
-                s["swell"][k] -= gone[k]
+    ages &= -1 << max(SWELL - 1 - quiet, 0)
+    while ages != 0:
+        age, ages = lowest(ages)
+        gone = s["swell_ring"][(minute - 1 - age) % SWELL_RING]
+        for k in range(5):
+            s["swell"][k] -= gone[k]
 
 
 @jit
@@ -190,15 +214,16 @@ def slide_hour(s: Record, to: Int64) -> None:
     m = s["base_min"]
     if m >= to:
         return
-    busy = s["busy"]
+    # a minute that is not busy is all zeros, whatever its place in the ring still holds
     newest = s["cur_min"] - 1
-    while m < to and busy != 0:
-        m += 1
-        # a minute that is not busy is all zeros, whatever its place in the ring still holds
-        if m <= newest and busy >> (newest - m) & 1:
-            add_minute(s, m, 1)
-        if m - HOUR <= newest and busy >> (newest - m + HOUR) & 1:
-            add_minute(s, m - HOUR, -1)
+    ages = between(s["busy"], newest - to, newest - m)
+    while ages != 0:
+        age, ages = lowest(ages)
+        add_minute(s, newest - age, 1)
+    ages = between(s["busy"], newest - to + HOUR, newest - m + HOUR)
+    while ages != 0:
+        age, ages = lowest(ages)
+        add_minute(s, newest - age, -1)
     s["base_min"] = to
 
 
@@ -271,4 +296,4 @@ def advance(s: Record, b: Int64) -> None:
         lp[:] = last
     else:
         for x in range(s["bar"] + 1, b + 1):
-            lp[x % LP_RING] = last
+            lp[x & (LP_RING - 1)] = last
