@@ -104,8 +104,8 @@ def _prefetch(  # pragma: no cover - runs in numba's compiler alone
 def popcount(x: Int64) -> Int64:
     """Ones among the bits of an integer that is not negative; one instruction where processors have it.
 
-    >>> popcount(0), popcount(0b1011), popcount((1 << 63) - 1)
-    (0, 3, 63)
+    >>> [int(popcount(x)) for x in (0, 0b1011, (1 << 63) - 1)]
+    [0, 3, 63]
     """
     return int64(int(x).bit_count())
 

@@ -106,8 +106,8 @@ def lowest(ages: Int64) -> tuple[Int64, Int64]:
 def between(ages: Int64, first: Int64, last: Int64) -> Int64:
     """Those ages of a set that are ``first`` or more, and less than ``last``.
 
-    >>> bin(between(0b11111, 1, 3)), bin(between(0b11111, -9, 1)), between(0b11111, 70, 99)
-    ('0b110', '0b1', 0)
+    >>> bin(between(0b11111, 1, 3)), bin(between(0b11111, -9, 1)), bin(between(0b11111, 70, 99))
+    ('0b110', '0b1', '0b0')
     """
     low, high = max(first, 0), min(last, AGES)
     if low >= high:
