@@ -16,9 +16,10 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from tests.deploy.day import WORKERS, Day
-from tests.deploy.service import DEPLOY, NotSoError, say, seconds_of, until
+from tests.deploy.service import DEPLOY, NotSoError, patience, say, seconds_of, until
 
-COMPOSE = ("docker", "compose", "-f", str(DEPLOY / "compose.yaml"), "-p", "goldendog-day")
+FILE = DEPLOY / "compose.yaml"
+COMPOSE = ("docker", "compose", "-f", str(FILE), "-p", "goldendog-day", "--profile", "watch")
 END = "import os, signal; os.kill(1, signal.SIGTERM)"  # to Docker, `docker kill` would be our wish
 
 
@@ -59,13 +60,10 @@ class Service:
         say(f"{self.name}: {self.tail().strip().splitlines()[-1]}")
 
     def await_healthy(self) -> None:
-        """As Docker sees it; a container that has ended or begun again is not."""
-        check = self.told["healthcheck"]
-        limit = seconds_of(check.get("start_period", "0s"))
-        limit += seconds_of(check["interval"]) * check.get("retries", 3)
+        """As Docker sees it, within the time that its check allows."""
         until(
             f"{self.name} is healthy to Docker",
-            limit,
+            patience(self.told["healthcheck"]),
             lambda: self.state()["State"]["Health"]["Status"] == "healthy",
         )
 
@@ -101,19 +99,19 @@ class Service:
 def main() -> int:
     """Bring everything up, go through a day, end everything; 1 where something is not so."""
     wants = "install Docker Engine and its plugins Compose and Buildx, and start it"
-    for words in (["docker", "info"], ["docker", "compose", "version"]):
-        if (
-            shutil.which("docker") is None
-            or subprocess.run(words, capture_output=True, check=False).returncode
-        ):
-            print(f"make deploy-docker starts containers: {wants}")
-            return 2
-    told = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    asked = (["docker", "info"], ["docker", "compose", "version"])
+    if shutil.which("docker") is None or any(
+        subprocess.run(words, capture_output=True, check=False).returncode for words in asked
+    ):
+        print(f"make deploy-docker starts containers: {wants}")
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what is below ends what it started
+    told = yaml.safe_load(FILE.read_text())["services"]
     services = {name: Service(name, each) for name, each in told.items()}
     try:
         compose("down", "--volumes")  # what a run left that was killed
         began = monotonic()
-        compose("--profile", "watch", "up", "--build", "--detach")
+        compose("up", "--build", "--detach")
         say(f"docker compose up --build: everything is up ({monotonic() - began:.0f} s)")
         for name in WORKERS:
             services[name].await_healthy()
@@ -123,7 +121,7 @@ def main() -> int:
         say(f"NOT SO: {error}")
         return 1
     finally:
-        compose("--profile", "watch", "down", "--volumes", check=False)
+        compose("down", "--volumes", check=False)
     return 0
 
 

@@ -43,6 +43,12 @@ def seconds_of(text: str) -> float:
     return float(text.removesuffix("s"))
 
 
+def patience(check: dict[str, Any]) -> float:
+    """Seconds after which a service that its check never found healthy is not."""
+    start = seconds_of(check.get("start_period", "0s"))
+    return start + seconds_of(check["interval"]) * int(check.get("retries", 3))
+
+
 def environment(told: dict[str, Any]) -> dict[str, str]:
     """A service's variables, with what compose puts in where nothing is set."""
     whole = {name: str(value) for name, value in told.get("environment", {}).items()}
@@ -106,9 +112,7 @@ class Service:
 
     def await_healthy(self) -> None:
         """Within the time that its check allows."""
-        check = self.told["healthcheck"]
-        limit = seconds_of(check.get("start_period", "0s"))
-        limit += seconds_of(check["interval"]) * check.get("retries", 3)
+        limit = patience(self.told["healthcheck"])
         until(f"{self.name} is healthy by its own check", limit, self.healthy)
 
     def end(self, what: signal.Signals, seconds: float) -> int:
