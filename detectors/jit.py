@@ -127,3 +127,14 @@ def _popcount(x: Any) -> Any:  # pragma: no cover - runs in numba's compiler alo
         return _count_ones(x)
 
     return count
+
+
+@jit
+def lowest(bits: Int64) -> tuple[Int64, Int64]:
+    """The place of the lowest of some bits, and the others.
+
+    >>> [int(x) for x in lowest(0b1100)]
+    [2, 8]
+    """
+    rest = bits & (bits - 1)
+    return popcount((bits ^ rest) - 1), rest

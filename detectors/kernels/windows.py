@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.jit import Int64, Record, jit, popcount
+from detectors.jit import Int64, Record, jit, lowest
 from detectors.kernels.maths import (
     VOLUME_UNIT,
     Y_MAX,
@@ -92,17 +92,6 @@ def clear_day(s: Record, quarter: Int64) -> None:
 
 
 @jit
-def lowest(ages: Int64) -> tuple[Int64, Int64]:
-    """The least age of a set that has some, and the others.
-
-    >>> [int(x) for x in lowest(0b1100)]
-    [2, 8]
-    """
-    rest = ages & (ages - 1)
-    return popcount((ages ^ rest) - 1), rest
-
-
-@jit
 def between(ages: Int64, first: Int64, last: Int64) -> Int64:
     """Those ages of a set that are ``first`` or more, and less than ``last``.
 
@@ -121,8 +110,7 @@ def leave_swell(s: Record, minute: Int64, quiet: Int64) -> None:
 
     The window is the minute being filled and the SWELL - 1 before it.
     """
-    ages = s["busy"] & ((1 << (SWELL - 1)) - 1)
-    ages &= -1 << max(SWELL - 1 - quiet, 0)
+    ages = between(s["busy"], SWELL - 1 - quiet, SWELL - 1)
     while ages != 0:
         age, ages = lowest(ages)
         gone = s["swell_ring"][(minute - 1 - age) % SWELL_RING]
@@ -296,4 +284,4 @@ def advance(s: Record, b: Int64) -> None:
         lp[:] = last
     else:
         for x in range(s["bar"] + 1, b + 1):
-            lp[x & (LP_RING - 1)] = last
+            lp[x % LP_RING] = last
