@@ -81,7 +81,7 @@ class Slots:
             gaps += int(np.count_nonzero(new < 0))
         if gaps:
             missing = rows[known[rows] < 0]
-            for row in np.unique(missing).tolist() if len(missing) else ():
+            for row in sorted(set(missing.tolist())):
                 slot = self._slot.get(tokens[row])
                 known[row] = self._new(tokens[row]) if slot is None else slot
                 gaps -= 1

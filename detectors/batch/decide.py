@@ -11,8 +11,10 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from detectors.batch.addresses import MIN_CHARS, see
-from detectors.batch.fold import blank_links, fold_row, has_run, read_again
+from detectors.batch.blocks import BLOCK
+from detectors.batch.fold import CHARS_PER_BYTE, blank_links, fold_row
 from detectors.batch.prints import print_letters
+from detectors.batch.reading import read
 from detectors.batch.seek import (
     ANYWHERE,
     FULL,
@@ -143,7 +145,6 @@ def _decide(
     copy: NDArray[Any],
     n: Int64,
     begins: NDArray[Any],
-    n_begins: Int64,
     context: NDArray[Any],
     sharers: NDArray[Any],
     owners: NDArray[Any],
@@ -175,7 +176,7 @@ def _decide(
             unsure = is_alias and bool(doubtful[of])
             if unsure or high - low > 1:
                 if n_near == NOT_SOUGHT:
-                    n_near = seek(copy, n, begins, n_begins, context, all_of_them, near, none)
+                    n_near = seek(copy, n, begins, context, all_of_them, near, none)
                 if n_near == FULL:
                     return FULL
                 first, last = int64(0), n_near
@@ -227,40 +228,47 @@ def resolve_rows(
     near: NDArray[Any],
     found: NDArray[Any],
     limbs: NDArray[Any],
+    grams: NDArray[Any],
     pairs: NDArray[Any],
     unknown: NDArray[Any],
     unsure: NDArray[Any],
     prints: NDArray[Any],
     n_pairs: Int64,
     n_unknown: Int64,
-) -> tuple[Int64, Int64]:
+) -> tuple[Int64, Int64, Int64]:
     """Name the tokens of texts that are not ``named`` already, and fingerprint those with any.
 
     Lexicon: see ``detectors.batch.words.Words``. Room for one text: its ``copy``, the same with links
     blanked (``plain``), where words begin in both, the ``letters`` of its fingerprint, what is ``seen`` of it; terms that
     ``hits`` and context words ``near``, tokens ``found``. Written: ``pairs`` of row and token,
-    ``unknown`` addresses, rows that are ``unsure``, ``prints`` of the others where they are about a token. Returns how many pairs
-    and unknown addresses there are, those before included.
+    ``unknown`` addresses, rows that are ``unsure``, ``prints`` of the others where they are about a token. A text for which
+    there is no room is unsure. Returns how many pairs and unknown addresses there are, those before included, and
+    how many are unsure.
     """
-    run, longest = int64(MIN_CHARS), int64(1)
+    longest, n_unsure = int64(1), int64(0)
+    most = (copy.shape[0] - BLOCK) // CHARS_PER_BYTE
     for row in rows:
-        n, n_begins, n_letters, has = fold_row(
-            data, starts[row], ends[row], tables, copy, begins, letters
-        )
+        if ends[row] - starts[row] > most:
+            unsure[row] = 1
+            n_unsure += 1
+            continue
+        n, has = fold_row(data, starts[row], ends[row], tables, copy)
         if n < 0:
             unsure[row] = 1
+            n_unsure += 1
             continue
-        text, there, n_there = copy, begins, n_begins
+        places, n_letters, in_a_row = read(copy, n, begins, letters)
+        text, there = copy, begins
         if has & COLON and has & SLASH:
             blank_links(copy, n, plain)
             text, there = plain, begins_there
-            n_there, n_letters = read_again(plain, n, begins_there, letters)
+            places, n_letters, _ = read(plain, n, begins_there, letters)
         if named[row]:
-            prints[row] = print_letters(letters, n_letters)
+            prints[row] = print_letters(letters, places, n_letters, grams)
             continue
         before = n_unknown
         n_addresses, unlisted = int64(0), False
-        if has_run(copy, n, run):
+        if in_a_row >= MIN_CHARS:
             visible = see(data, starts[row], ends[row], tables, seen)
             n_addresses, n_unknown, unlisted = seek_addresses(
                 seen, visible, known, limbs, unknown, n_unknown, hits
@@ -269,24 +277,25 @@ def resolve_rows(
         n_tags = n_hits = n_addresses
         if not unlisted and n_addresses != FULL:
             if has & DOLLAR:
-                n_tags = seek_cashtags(text, n, there, n_there, symbols, hits, n_addresses)
+                n_tags = seek_cashtags(text, n, symbols, hits, n_addresses)
             n_hits = n_tags
             if n_tags != FULL:
-                n_hits = seek(text, n, there, n_there, aliases, longest, hits, n_tags)
+                n_hits = seek(text, n, there, aliases, longest, hits, n_tags)
         n_found = int64(FULL)
         if n_hits != FULL:
             n_found = _decide(
-                copy, n, begins, n_begins, context, sharers, owners, doubtful, hits, n_addresses, n_tags,
+                copy, n, begins, context, sharers, owners, doubtful, hits, n_addresses, n_tags,
                 n_hits, near, found,
             )  # fmt: skip
         if n_found == FULL:
             unsure[row] = 1
+            n_unsure += 1
         if n_found == FULL or n_found > MAX_TOKENS_PER_MENTION:
             n_unknown = before
             continue
         if n_found > 0:
-            prints[row] = print_letters(letters, n_letters)
+            prints[row] = print_letters(letters, places, n_letters, grams)
         for k in range(n_found):
             pairs[n_pairs, 0], pairs[n_pairs, 1] = row, found[k]
             n_pairs += 1
-    return n_pairs, n_unknown
+    return n_pairs, n_unknown, n_unsure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,11 @@ from detectors.columns import Columns
 from schemas.platforms import platform_number
 from schemas.records import Mention
 
+NUMBERS: Final = ("ts_event_ms", "order", "id", "who", "a", "b", "c")
+"""Columns that lie side by side, so that rows are taken of all of them at once."""
+N_NUMBERS: Final = len(NUMBERS)
+_A: Final = NUMBERS.index("a")
+
 
 @dataclass(frozen=True)
 class Flat:
@@ -22,10 +28,9 @@ class Flat:
 
     Parameters
     ----------
-    kind, aux, ts_event_ms, ts_log_ms, order, b, c : as in ``Columns``.
-    a : packed price of ticks; of mentions what the text gives.
-    ids, id : ids of the records, and their hashes.
-    who : hashes of authors and traders.
+    kind, aux, ts_log_ms : as in ``Columns``.
+    numbers : the columns NUMBERS, int64[N_NUMBERS, N], by row; ``a`` of mentions is what the text gives.
+    ids : ids of the records.
     token : of ticks, numbers of ``BatchResolver.numbering``.
     texts : of mentions, at ``mention_at``.
     mention_at : rows of the mentions, rising.
@@ -34,16 +39,10 @@ class Flat:
 
     kind: NDArray[np.uint8]
     aux: NDArray[np.uint8]
-    ts_event_ms: I8
     ts_log_ms: I8
-    order: I8
+    numbers: NDArray[np.int64]
     ids: Strings
-    id: I8
-    who: I8
     token: I8
-    a: I8
-    b: I8
-    c: I8
     texts: Strings
     mention_at: I8
     named: Mapping[int, Sequence[str]] = field(default_factory=dict)
@@ -53,54 +52,68 @@ class Flat:
 
         Their ``tokens`` are all that the resolver has numbered.
         """
-        every = Columns(
-            resolver.numbering.names,
-            token=self.token.astype(np.int32),
-            kind=self.kind,
-            aux=self.aux,
-            ts_event_ms=self.ts_event_ms,
-            ts_log_ms=self.ts_log_ms,
-            order=self.order,
-            id=self.id,
-            who=self.who,
-            a=self.a,
-            b=self.b,
-            c=self.c,
-            ids=self.ids,
-        )
+        n = len(self.kind)
         if not len(self.mention_at):
-            return every, np.arange(len(self.kind))
-        found = resolver.resolve(self.texts, self.ts_log_ms[self.mention_at], self.named)
-        rows, token = self.mention_at[found.row], found.token
-        every.a = self.a.copy()
-        every.a[self.mention_at] = found.prints
-        tick_rows = np.flatnonzero(self.kind)
-        if len(tick_rows):
-            rows = np.concatenate([rows, tick_rows])
+            return side_by_side(
+                resolver.numbering.names, self.token, self.kind, self.aux, self.ts_log_ms, self.numbers, self.ids
+            ), np.arange(n)  # fmt: skip
+        mixed = len(self.mention_at) < n
+        log_ms = self.ts_log_ms[self.mention_at] if mixed else self.ts_log_ms
+        rows, token, prints = resolver.resolve(self.texts, log_ms, self.named)
+        if mixed:
+            tick_rows = np.flatnonzero(self.kind)
+            rows = np.concatenate([self.mention_at[rows], tick_rows])
             order = np.argsort(rows, kind="stable")
             rows, token = rows[order], np.concatenate([token, self.token[tick_rows]])[order]
-        columns = every.take(rows)
-        columns.token = token.astype(np.int32)
-        return columns, rows
+            of_posts, prints = prints, self.numbers[_A].copy()
+            prints[self.mention_at] = of_posts
+        numbers = self.numbers.take(rows, axis=1)
+        numbers[_A] = prints[rows]
+        return side_by_side(
+            resolver.numbering.names, token, self.kind[rows], self.aux[rows], self.ts_log_ms[rows], numbers,
+            self.ids.take(rows),
+        ), rows  # fmt: skip
+
+
+def side_by_side(
+    names: list[str],
+    token: I8,
+    kind: NDArray[np.uint8],
+    aux: NDArray[np.uint8],
+    ts_log_ms: I8,
+    numbers: NDArray[np.int64],
+    ids: Strings,
+) -> Columns:
+    """``Columns`` of N rows, ``numbers`` being the columns NUMBERS, int64[N_NUMBERS, N], by row."""
+    return Columns(
+        names,
+        token=token.astype(np.int32),
+        kind=kind,
+        aux=aux,
+        ts_log_ms=ts_log_ms,
+        ids=ids,
+        **dict(zip(NUMBERS, numbers, strict=True)),
+    )
 
 
 def flat_mentions(mentions: Sequence[Mention], ts_log_ms: I8) -> Flat:
     """Checked mentions with their clamped log times."""
     n = len(mentions)
     ids = Strings.of([m.id for m in mentions])
+    numbers = np.zeros((N_NUMBERS, n), np.int64)
+    event, order, id_, who, _, reach, _ = numbers
+    event[:] = [m.ts_event_ms for m in mentions]
+    order[:] = [m.order for m in mentions]
+    reach[:] = [m.reach for m in mentions]
+    id_[:] = hashes(ids)
+    who[:] = hashes(Strings.of([m.author_id for m in mentions]))
     return Flat(
         kind=np.zeros(n, np.uint8),
         aux=np.fromiter((platform_number(m.platform) for m in mentions), np.uint8, n),
-        ts_event_ms=np.fromiter((m.ts_event_ms for m in mentions), np.int64, n),
         ts_log_ms=np.asarray(ts_log_ms, np.int64),
-        order=np.fromiter((m.order for m in mentions), np.int64, n),
+        numbers=numbers,
         ids=ids,
-        id=hashes(ids),
-        who=hashes(Strings.of([m.author_id for m in mentions])),
         token=np.zeros(n, np.int64),
-        a=np.zeros(n, np.int64),
-        b=np.fromiter((m.reach for m in mentions), np.int64, n),
-        c=np.zeros(n, np.int64),
         texts=Strings.of([m.text for m in mentions]),
         mention_at=np.arange(n),
         named={i: m.tokens for i, m in enumerate(mentions) if m.tokens},

@@ -6,12 +6,11 @@ first, whether it counts from the end.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.batch.prints import keep
 from detectors.batch.unicode import (
     BLANK,
     BLANK_AT,
@@ -21,15 +20,18 @@ from detectors.batch.unicode import (
     HIDDEN,
     LIMIT,
     MANY,
-    PLAIN,
     SEVERAL,
     SLOW,
     SPACE,
     SPECIAL,
     UNSURE,
-    WORD_AT,
 )
+from detectors.batch.xxh64 import word8
 from detectors.jit import Int64, int64, jit
+
+CHARS_PER_BYTE: Final = 6
+"""NFKC makes 18 characters of one of three bytes, and of no other as many."""
+_TOPS: Final = np.uint64(0x8080808080808080)
 
 
 @jit
@@ -46,24 +48,30 @@ def point_at(data: NDArray[Any], i: Int64) -> tuple[Int64, Int64]:
 
 @jit
 def fold_row(
-    data: NDArray[Any],
-    start: Int64,
-    end: Int64,
-    tables: NDArray[Any],
-    copy: NDArray[Any],
-    begins: NDArray[Any],
-    letters: NDArray[Any],
-) -> tuple[Int64, Int64, Int64, Int64]:
+    data: NDArray[Any], start: Int64, end: Int64, tables: NDArray[Any], copy: NDArray[Any]
+) -> tuple[Int64, Int64]:
     """Write the copy of ``data[start:end]``, characters with their bits.
 
-    Write where words may begin to ``begins``, and the ``letters`` of its fingerprint if no link is blanked.
-    Returns the copy's length, -1 where a character is not in the tables; how many begin; how many letters; and
-    the bits of all its characters together. A copy has at most 18 characters for three bytes.
+    Returns the copy's length, -1 where a character is not in the tables; and the bits of all its characters together. A
+    copy has at most CHARS_PER_BYTE characters for a byte.
     """
-    n = m = bits = last = at = word = name = int64(0)
+    n = bits = last = int64(0)
     before = int64(BLANK)  # what was written last; nothing is as good as a space
     i = start
     while i < end:
+        if i + 8 <= end and word8(data, i) & _TOPS == 0:
+            # Eight of ASCII, without a branch for each: most of what is written.
+            every = doubled = int64(0)
+            last_one = before
+            for k in range(8):
+                entry = int64(tables[np.uint64(data[np.uint64(i + k)])])
+                copy[np.uint64(n + k)] = entry
+                every |= entry
+                doubled |= last_one & entry
+                last_one = entry
+            if not every & SPECIAL and not doubled & BLANK:
+                n, i, bits, before, last = n + 8, i + 8, bits | every, last_one, int64(0)
+                continue
         point = int64(data[np.uint64(i)])
         if point < 0x80:
             i += 1
@@ -71,15 +79,13 @@ def fold_row(
             point, size = point_at(data, i)
             i += size
             if point >= LIMIT:
-                return int64(-1), m, at, bits
+                return int64(-1), bits
         entry = int64(tables[np.uint64(point)])
         if not entry & SPECIAL:
-            # Without branches that depend on where words end: those are what a text costs.
+            # Without a branch that depends on where words end: those are what a text costs.
             copy[np.uint64(n)] = entry
-            begins[np.uint64(m)] = n
             bits |= entry
-            n, m = _counted(before, entry, n, m)
-            at, word, name = keep(entry, letters, at, word, name)
+            n += _more(before, entry)
             before = entry
             last = int64(0)
             continue
@@ -88,7 +94,7 @@ def fold_row(
             continue
         to = int(tables[SLOW + point])
         if to == UNSURE or 0 < classes & 255 < last:
-            return int64(-1), m, at, bits
+            return int64(-1), bits
         ends = classes >> 8 & 255
         last = ends if to != GONE else max(last, ends)
         k = stop = int64(0)
@@ -99,23 +105,20 @@ def fold_row(
         while to >= 0:
             entry = int64(tables[to]) & ~SPECIAL
             copy[n] = entry
-            begins[np.uint64(m)] = n
             bits |= entry
-            n, m = _counted(before, entry, n, m)
-            at, word, name = keep(entry, letters, at, word, name)
+            n += _more(before, entry)
             before = entry
             k += 1
             if k >= stop:
                 break
             to = int(tables[k])
-    return n - (before >> BLANK_AT & int64(n > 0)), m, at, bits
+    return n - (before >> BLANK_AT & int64(n > 0)), bits
 
 
 @jit
-def _counted(before: Int64, entry: Int64, n: Int64, m: Int64) -> tuple[Int64, Int64]:
-    """Characters and beginnings with one more character, after the one before."""
-    joined = before & entry
-    return n + (1 ^ joined >> BLANK_AT & 1), m + (~(entry >> BLANK_AT | joined >> WORD_AT) & 1)
+def _more(before: Int64, entry: Int64) -> Int64:
+    """1 for one more character of a copy, 0 for a space after another."""
+    return 1 ^ (before & entry) >> BLANK_AT & 1
 
 
 @jit
@@ -147,36 +150,3 @@ def blank_links(copy: NDArray[Any], n: Int64, words: NDArray[Any]) -> None:
             for i in range(begin, q):
                 words[i] = SPACE | BLANK
             free = q
-
-
-@jit
-def read_again(
-    text: NDArray[Any], n: Int64, begins: NDArray[Any], letters: NDArray[Any]
-) -> tuple[Int64, Int64]:
-    """Write where words may begin, and letters, as ``fold_row`` does; returns how many of each."""
-    m = at = word = name = none = int64(0)
-    before = int64(BLANK)
-    for i in range(n):
-        entry = int64(text[i])
-        begins[np.uint64(m)] = i
-        none, m = _counted(before, entry, none, m)
-        at, word, name = keep(entry, letters, at, word, name)
-        before = entry
-    return m, at
-
-
-@jit
-def has_run(copy: NDArray[Any], n: Int64, size: Int64) -> bool:
-    """Whether a copy has so many letters and digits of ASCII in a row; it is no shorter than seen."""
-    i = size - 1
-    while i < n:
-        if copy[i] & PLAIN:
-            low = high = i
-            while low > 0 and high - low < size and copy[low - 1] & PLAIN:
-                low -= 1
-            while high < n and high - low < size and copy[high] & PLAIN:
-                high += 1
-            if high - low >= size:
-                return True
-        i += size
-    return False

@@ -1,7 +1,8 @@
 """Fingerprints of posts, compiled: ``detectors.hashing.text_fingerprint`` of a matching copy's letters.
 
-Grams are counted with all bits side by side: the counts of one bit are spread over words, the first of which
-holds the ones of all 64 counts, the next the twos, and so on. Adding a gram costs a few operations. As in
+Letters are those that ``reading`` gives, where one that counts for two stands behind a 0: so a gram is four places whatever
+they hold, and grams do not wait for each other. They are counted with all bits side by side: the counts of one bit
+are spread over words, the first of which holds the ones of all 64 counts, the next the twos, and so on. As in
 ``detectors.batch.xxh64``, unsigned products wrap, and every operand is uint64.
 
 References
@@ -17,7 +18,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.batch.unicode import LETTER_AT, NAME, PLAIN_AT
 from detectors.jit import Int64, int64, jit
 from detectors.simhash import (
     GRAM_BITS,
@@ -29,15 +29,13 @@ from detectors.simhash import (
     LONG,
     MIX,
     MIX_SHIFT,
-    WIDE,
-    WORD_MAX,
 )
 
-BLOCK: Final = 8
-_LETTERS_MAX: Final = GRAMS_MAX + LETTERS_MIN - 1
-_NARROW: Final = np.uint64(LETTER_BITS)
-_BROAD: Final = np.uint64(2 * LETTER_BITS)
-_FROM: Final = np.uint64(WIDE)
+EIGHT: Final = 8
+"""Grams counted together."""
+PLACES: Final = GRAM_BITS // LETTER_BITS
+GRAMS_ROOM: Final = 2 * GRAMS_MAX + EIGHT
+"""Places in which so many grams end, or between which they do, and a few more."""
 _FACTORS: Final = (np.uint64(MIX[0]), np.uint64(MIX[1]))
 _SHIFT: Final = np.uint64(MIX_SHIFT)
 _NONE: Final = np.uint64(0)
@@ -47,40 +45,10 @@ _PLANES: Final = 8  # 2**8 > GRAMS_MAX
 
 
 @jit
-def _width(letter: Any) -> Any:
-    return _NARROW if letter < _FROM else _BROAD
-
-
-@jit
-def _mixed(gram: Any) -> Any:
-    gram = gram * _FACTORS[0]
-    gram = (gram ^ (gram >> _SHIFT)) * _FACTORS[1]
-    return gram ^ (gram >> _SHIFT)
-
-
-@jit
 def _sum3(a: Any, b: Any, c: Any) -> tuple[Any, Any]:
     """Ones and twos of the sum of three, for each bit."""
     either = a ^ b
     return either ^ c, (a & b) | (either & c)
-
-
-@jit
-def _add_two(
-    letters: NDArray[Any], at: Int64, end: Int64, gram: Any, ones: Any
-) -> tuple[Any, Any, Any]:
-    """Add the grams that end at ``at`` and behind it; returns the second, ones and twos.
-
-    What ends at ``end`` or later counts as nothing.
-    """
-    letter = np.uint64(letters[np.uint64(at)])
-    first = (gram << _width(letter)) ^ letter
-    letter = np.uint64(letters[np.uint64(at + 1)])
-    second = (first << _width(letter)) ^ letter
-    a = _mixed(first) & (_ALL if at < end else _NONE)
-    b = _mixed(second) & (_ALL if at + 1 < end else _NONE)
-    ones, twos = _sum3(ones, a, b)
-    return second, ones, twos
 
 
 @jit
@@ -95,27 +63,29 @@ def _more_than(planes: tuple[Any, ...], least: Int64) -> Any:
 
 
 @jit
-def _simhash(letters: NDArray[Any], n: Int64) -> Int64:
-    """``detectors.simhash.simhash`` of n letters, of which there are enough; BLOCK more are overwritten."""
-    gram = _NONE
-    begin = int64(-1)  # where the first gram ends
-    filled = 0
-    while filled < GRAM_BITS:
-        begin += 1
-        letter = np.uint64(letters[begin])
-        filled += LETTER_BITS if letter < _FROM else 2 * LETTER_BITS
-        if filled < GRAM_BITS:
-            gram = (gram << _width(letter)) ^ letter
-    end = min(n, begin + GRAMS_MAX)
-    for k in range(BLOCK):
-        letters[end + k] = 0
+def _mix(letters: NDArray[Any], n: Int64, grams: NDArray[Any]) -> None:
+    """Write the hashes of the grams that end at the first n places from which one can; 0 where none does."""
+    for k in range(n):
+        first, second = np.uint64(letters[np.uint64(k)]), np.uint64(letters[np.uint64(k + 1)])
+        third, last = np.uint64(letters[np.uint64(k + 2)]), np.uint64(letters[np.uint64(k + 3)])
+        gram = first << np.uint64(48) | second << np.uint64(32) | third << np.uint64(16) | last
+        gram = gram * _FACTORS[0]
+        gram = (gram ^ (gram >> _SHIFT)) * _FACTORS[1]
+        gram = gram ^ (gram >> _SHIFT)
+        grams[np.uint64(k)] = gram if last != _NONE else _NONE
+
+
+@jit
+def _most(grams: NDArray[Any], n: Int64, least: Int64) -> Any:
+    """Bits that more than ``least`` of n grams have, n a multiple of EIGHT."""
     ones = twos = fours = p3 = p4 = p5 = p6 = p7 = _NONE
-    for at in range(begin, end, BLOCK):
-        gram, ones, a = _add_two(letters, at, end, gram, ones)
-        gram, ones, b = _add_two(letters, at + 2, end, gram, ones)
+    for k in range(0, n, EIGHT):
+        at = np.uint64(k)
+        ones, a = _sum3(ones, grams[at], grams[at + np.uint64(1)])
+        ones, b = _sum3(ones, grams[at + np.uint64(2)], grams[at + np.uint64(3)])
         twos, a4 = _sum3(twos, a, b)
-        gram, ones, a = _add_two(letters, at + 4, end, gram, ones)
-        gram, ones, b = _add_two(letters, at + 6, end, gram, ones)
+        ones, a = _sum3(ones, grams[at + np.uint64(4)], grams[at + np.uint64(5)])
+        ones, b = _sum3(ones, grams[at + np.uint64(6)], grams[at + np.uint64(7)])
         twos, b4 = _sum3(twos, a, b)
         fours, carry = _sum3(fours, a4, b4)
         p3, carry = p3 ^ carry, p3 & carry
@@ -123,30 +93,26 @@ def _simhash(letters: NDArray[Any], n: Int64) -> Int64:
         p5, carry = p5 ^ carry, p5 & carry
         p6, carry = p6 ^ carry, p6 & carry
         p7 = p7 ^ carry
-    grams = end - begin
-    most = _more_than((ones, twos, fours, p3, p4, p5, p6, p7), grams >> 1)
-    return np.int64(most & _KEPT) | (LONG if grams >= GRAMS_LONG else 0) | 1
+    return _more_than((ones, twos, fours, p3, p4, p5, p6, p7), least)
 
 
 @jit
-def keep(
-    entry: Int64, letters: NDArray[Any], at: Int64, word: Int64, name: Int64
-) -> tuple[Int64, Int64, Int64]:
-    """Append a copy's next character to its letters if it is one that counts; without a branch.
-
-    ``letters`` is uint16[N] with room for the copy and BLOCK more: no copy has a letter past U+FFFF.
-    Returns how many there are (``at``), how many the ``word`` of ASCII has, and whether this is in the ``name``
-    of an account or a tag: what the next character is to be given, zeros at first.
-    """
-    letters[np.uint64(at)] = entry & 0xFFFF
-    letter = entry >> LETTER_AT & 1
-    name = (name & entry | entry << 1) & NAME
-    word = (word + letter) & -(entry >> PLAIN_AT)
-    at += letter & int64(word <= WORD_MAX) & int64(name == 0)
-    return at, word, name
-
-
-@jit
-def print_letters(letters: NDArray[Any], n: Int64) -> Int64:
-    """Fingerprint of a text of n letters that ``keep`` has kept, its links blanked."""
-    return int64(0) if n < LETTERS_MIN else _simhash(letters, min(n, int64(_LETTERS_MAX)))
+def print_letters(letters: NDArray[Any], n: Int64, n_letters: Int64, grams: NDArray[Any]) -> Int64:
+    """Fingerprint of a text whose letters take n places; ``grams`` is room, uint64[GRAMS_ROOM]."""
+    if n_letters < LETTERS_MIN:
+        return int64(0)
+    count = n_letters
+    for k in range(PLACES - 1):
+        count -= int64(letters[k] != 0)
+    places = n - (PLACES - 1)
+    if count > GRAMS_MAX:
+        count = places = int64(0)
+        while count < GRAMS_MAX:
+            count += int64(letters[places + PLACES - 1] != 0)
+            places += 1
+    _mix(letters, places, grams)
+    end = (places + EIGHT - 1) & -EIGHT
+    for k in range(places, end):
+        grams[np.uint64(k)] = _NONE
+    most = _most(grams, end, count >> 1)
+    return np.int64(most & _KEPT) | (LONG if count >= GRAMS_LONG else 0) | 1

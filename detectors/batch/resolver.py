@@ -9,9 +9,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.batch.blocks import BLOCK
 from detectors.batch.decide import resolve_rows
+from detectors.batch.fold import CHARS_PER_BYTE
 from detectors.batch.numbering import Numbering
-from detectors.batch.prints import BLOCK
+from detectors.batch.prints import GRAMS_ROOM
 from detectors.batch.seek import FIRST_UNKNOWN, SIZE
 from detectors.batch.strings import I8, Strings
 from detectors.batch.text_table import TextTable
@@ -22,11 +24,12 @@ from detectors.jit import wrapping
 from detectors.resolve.lexicon import Lexicon
 from detectors.resolve.resolver import Resolver
 from schemas.errors import RecordError
-from schemas.records import MAX_TOKENS_PER_MENTION
+from schemas.records import MAX_TEXT_CHARS, MAX_TOKENS_PER_MENTION
 from schemas.tokens import SOLANA_MAINNET, canonical_token, token_of_address
 
-_CHARS_PER_BYTE: Final = 6
-"""NFKC makes 18 characters of one of three bytes, and of no other as many."""
+_ROOM: Final = 4 * MAX_TEXT_CHARS
+"""Bytes of the longest text that a record may have: memory that is written to as texts need it."""
+_PAGE: Final = 4_096
 _HITS: Final = 1_024
 NO_TOKEN: Final = -1
 
@@ -61,12 +64,16 @@ class BatchResolver:
     ([1, 2, 3], '311933', [0, 0, 1])
     """
 
+    _pairs: I8
+    _unknown: NDArray[np.uint8]
+
     def __init__(self, lexicon: Lexicon) -> None:
         self.plain = Resolver(lexicon)
         self.numbering = Numbering()
         self.token_numbers = TextTable(self._number_of)
         self._starts = [v.effective_log_ms for v in lexicon.versions]
-        self._longest, self._scratch = 0, _scratch(0)
+        self._scratch = _scratch(_ROOM)
+        self._n_room = -1
         self._words: dict[int, Words] = {}
         self._numbers: dict[int, I8] = {}
 
@@ -91,36 +98,52 @@ class BatchResolver:
         n = len(texts)
         named = named or {}
         is_named = np.zeros(n, np.bool_)
-        is_named[list(named)] = True
-        out = _Out.room(n)
-        self._make_room(int(texts.sizes.max(initial=0)))
-        n_out = n_unknown = 0
+        if named:
+            is_named[list(named)] = True
+        out = self._room(n)
+        n_out = n_unknown = n_unsure = 0
         bounds: list[tuple[int, int, int]] = []
         for version, rows in self._by_version(ts_log_ms):
             before = n_out
             given: tuple[Any, ...] = (texts.data, texts.starts, texts.ends, rows, is_named)
             given += (tables(), *self._arrays(version), *self._scratch, *out, n_out, n_unknown)
             with wrapping():
-                n_out, n_unknown = resolve_rows(*given)
+                n_out, n_unknown, more = resolve_rows(*given)
+            n_unsure += more
             bounds.append((version, before, n_out))
-        tokens = np.empty(n_out, np.int64)
-        mints = self.numbering.of(_tokens(out, n_unknown))
-        for version, start, stop in bounds:
-            part = out.pairs[start:stop, 1]
-            unlisted = np.flatnonzero(part < 0)
-            tokens[start:stop] = self._numbers[version][np.maximum(part, 0)]
-            tokens[start + unlisted] = mints[FIRST_UNKNOWN - part[unlisted]]
-        odd = self._plainly(texts, ts_log_ms, np.flatnonzero(out.unsure), is_named, out.prints)
-        odd += [
-            (row, self.numbering.number(name)) for row, names in named.items() for name in names
+        rows, pairs = out.pairs[:n_out].T.copy()
+        parts = [
+            self._numbers[version].take(pairs[start:stop], mode="clip")
+            for version, start, stop in bounds
         ]
-        rows = out.pairs[:n_out, 0]
+        tokens = parts[0] if len(parts) == 1 else np.concatenate([pairs[:0], *parts])
+        if n_unknown:
+            unlisted = np.flatnonzero(pairs < 0)
+            mints = self.numbering.of(_tokens(out, n_unknown))
+            tokens[unlisted] = mints[FIRST_UNKNOWN - pairs[unlisted]]
+        odd = [(row, self.numbering.number(name)) for row, names in named.items() for name in names]
+        if n_unsure:
+            unsure = np.flatnonzero(out.unsure)
+            odd += self._plainly(texts, ts_log_ms, unsure, is_named, out.prints)
         if odd or len(bounds) > 1:
             more = np.array(odd, np.int64).reshape(len(odd), 2)
             rows = np.concatenate([rows, more[:, 0]])
             order = np.argsort(rows, kind="stable")
             rows, tokens = rows[order], np.concatenate([tokens, more[:, 1]])[order]
         return Found(rows, tokens, out.prints)
+
+    def _room(self, n: int) -> _Out:
+        """Where to write what n texts give; what is read of it at once is used again."""
+        if n > self._n_room:
+            self._n_room = n
+            self._pairs = np.empty((n * MAX_TOKENS_PER_MENTION, 2), np.int64)
+            self._unknown = np.empty((n + MAX_TOKENS_PER_MENTION, SIZE + 1), np.uint8)
+        return _Out(
+            self._pairs,
+            self._unknown[: n + MAX_TOKENS_PER_MENTION],
+            np.zeros(n, np.uint8),
+            np.zeros(n, np.int64),
+        )
 
     def _by_version(self, ts_log_ms: I8) -> list[tuple[int, I8]]:
         """Rows by the version of the lexicon in force at their log times; -1 is before the first."""
@@ -132,12 +155,6 @@ class BatchResolver:
             return [(low, np.arange(len(ts_log_ms)))]
         which = np.searchsorted(self._starts, ts_log_ms, side="right") - 1
         return [(k, rows) for k in range(low, high + 1) if len(rows := np.flatnonzero(which == k))]
-
-    def _make_room(self, longest: int) -> None:
-        """Have room for one text of so many bytes."""
-        if longest > self._longest:
-            self._longest = longest
-            self._scratch = _scratch(longest)
 
     def _arrays(self, version: int) -> Words:
         index = self.plain.index(version)
@@ -169,29 +186,33 @@ class _Out(NamedTuple):
     unsure: NDArray[np.uint8]
     prints: I8
 
-    @classmethod
-    def room(cls, n: int) -> _Out:
-        """For n texts."""
-        return cls(
-            np.empty((n * MAX_TOKENS_PER_MENTION, 2), np.int64),
-            np.empty((n + MAX_TOKENS_PER_MENTION, SIZE + 1), np.uint8),
-            np.zeros(n, np.uint8),
-            np.zeros(n, np.int64),
-        )
-
 
 def _scratch(longest: int) -> tuple[NDArray[Any], ...]:
     """What ``resolve_rows`` needs for one text of so many bytes, in its order."""
-    chars = _CHARS_PER_BYTE * longest + 1
+    chars = CHARS_PER_BYTE * longest + BLOCK
     return (
-        *(np.empty(chars, np.int32) for _ in range(4)),
-        np.empty(chars + 2 * BLOCK, np.uint16),
-        np.empty(chars, np.uint8),
+        _apart(0, chars, np.int32),
+        _apart(1, chars, np.int32),
+        np.empty(chars // BLOCK + 1, np.int64),
+        np.empty(chars // BLOCK + 1, np.int64),
+        _apart(2, 2 * chars, np.uint16),
+        _apart(3, chars, np.uint8),
         np.empty((_HITS, 3), np.int32),
         np.empty((_HITS, 3), np.int32),
         np.empty(_HITS, np.int32),
         np.empty(9, np.int64),
+        np.empty(GRAMS_ROOM, np.uint64),
     )
+
+
+def _apart(k: int, n: int, kind: Any) -> NDArray[Any]:
+    """Room that begins at another place of a page for each of a few k.
+
+    Large arrays all begin at the same, and a processor takes a read for one of what was just written to another
+    where the low twelve bits of their addresses are equal: it then waits.
+    """
+    begin = _PAGE // 8 * k // np.dtype(kind).itemsize
+    return np.empty(begin + n, kind)[begin:]
 
 
 def _tokens(out: _Out, n: int) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.batch.blocks import BLOCK, plain_block
 from detectors.batch.decimals import micros, packed_price, read_number
 from detectors.batch.utf8 import is_utf8
 from detectors.batch.xxh64 import hash_slice, word8
@@ -28,11 +29,16 @@ KEYS: Final = (
 )  # fmt: skip
 TYPE, ID, TS_EVENT, PLATFORM, AUTHOR, TEXT, REACH, ORDER, LANG, TS_POST, TS_LOG = range(11)
 TOKEN, PRICE, VALUE, SIDE, TRADER, LIQUIDITY, VENUE = range(11, 18)
-KIND, ID_HASH, WHO_HASH, PLATFORM_NUMBER = range(18, 22)
-WIDTH: Final = 22
-"""Columns of what is found: by key, then kind, hashes and the platform's number, -1 where its name is not
-spelled plainly. A text is its start times 2^20 plus its size."""
+WIDTH: Final = 18
+"""Of one record, by key: a text is its start times 2^20 plus its size."""
 SIZE_BITS: Final = 20
+AT_EVENT, AT_ORDER, AT_ID, AT_WHO, AT_A, AT_B, AT_C, AT_LOG = range(8)
+ID_START, ID_END, TEXT_START, TEXT_END, NAME_START, NAME_END = range(8, 14)
+FOUND: Final = 14
+"""Columns of what is found: those of ``detectors.batch.flat.NUMBERS``, log times, then where texts are: ids, posts or
+a tick's token, and names of platforms."""
+ODD: Final = 255
+"""Number of a platform whose name is not spelled plainly."""
 
 
 def _bits(*keys: int) -> int:
@@ -46,7 +52,8 @@ _MENTION_NEEDS: Final = _bits(TYPE, ID, TS_EVENT, PLATFORM, AUTHOR)
 _MENTION_HAS: Final = _ANY | _MENTION_NEEDS | _bits(TEXT, REACH, LANG, TS_POST)
 _TICK_NEEDS: Final = _bits(TYPE, ID, TS_EVENT, TOKEN, PRICE, VALUE, SIDE, TRADER)
 _TICK_HAS: Final = _ANY | _TICK_NEEDS | _bits(LIQUIDITY, VENUE)
-_NAMES: Final = np.array([list(key.encode().ljust(16, b"\0")) for key in KEYS], np.uint8)
+_NAMES: Final = np.array([list(f'{key}":'.encode().ljust(16, b"\0")) for key in KEYS], np.uint8)
+"""Keys with what follows them where nobody writes blanks."""
 _NAME_WORDS: Final = _NAMES.view("<u8")
 _NAME_MASKS: Final = (np.minimum(_NAMES, 1) * np.uint8(255)).view("<u8")
 _SIZES: Final = np.array([len(key) for key in KEYS], np.int64)
@@ -54,15 +61,7 @@ _KEY_OF: Final = np.full(64, -1, np.int64)
 """Number of the one key whose size, first and last byte lead to a place; see ``_key_at``."""
 for _k, _key in enumerate(KEYS):
     _KEY_OF[(len(_key) + 3 * ord(_key[0]) + 2 * ord(_key[-1])) & 63] = _k
-_ONES: Final = np.uint64(0x0101010101010101)
-_TOPS: Final = np.uint64(0x8080808080808080)
-_BLANKS: Final = np.uint64(0x2020202020202020)
-_QUOTES: Final = np.uint64(0x2222222222222222)
-_SLASHES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
 _NONE: Final = np.uint64(0)
-_ONE: Final = np.uint64(1)
-_PLACES: Final = np.uint64(0x0001020304050607)
-"""Times 2^8k its highest byte is k."""
 
 
 @jit
@@ -73,33 +72,27 @@ def _blank_end(data: NDArray[Any], i: Int64, end: Int64) -> Int64:
 
 
 @jit
-def _text_end(data: NDArray[Any], i: Int64, end: Int64) -> tuple[Int64, Any]:
+def _text_end(data: NDArray[Any], i: Int64, end: Int64) -> tuple[Int64, Int64]:
     """Where the text that begins at i ends, at its quote; ``end`` where it is not plain.
 
-    And bytes that were seen, one upon the other: those of ASCII leave their highest bits 0.
+    And whether (not 0) some byte of it is beyond ASCII.
     """
-    seen = _NONE
-    while i + 8 <= end:  # eight bytes at a time
-        v = word8(data, i)
-        seen |= v
-        quote, slash = v ^ _QUOTES, v ^ _SLASHES
-        # Of what marks quotes, backslashes and controls the lowest is right, others may be a carry.
-        some = (quote - _ONES) & ~quote | (slash - _ONES) & ~slash | (v - _BLANKS) & ~v
-        some &= _TOPS
-        if some:
-            lowest = (some & (~some + _ONE)) >> np.uint64(7)
-            i += np.int64((lowest * _PLACES) >> np.uint64(56))
-            return (i if data[np.uint64(i)] == 34 else end), seen
-        i += 8
+    beyond = int64(0)
+    while i + BLOCK <= end:
+        size, more = plain_block(data, i)
+        beyond |= more
+        i += size
+        if size < BLOCK:
+            return (i if data[np.uint64(i)] == 34 else end), beyond
     while i < end:
-        c = data[np.uint64(i)]
-        seen |= np.uint64(c)
+        c = int64(data[np.uint64(i)])
+        beyond |= c & 128
         if c == 34:
-            return i, seen
+            return i, beyond
         if c < 32 or c == 92:
-            return end, seen
+            return end, beyond
         i += 1
-    return end, seen
+    return end, beyond
 
 
 @jit
@@ -111,14 +104,19 @@ def _key_at(data: NDArray[Any], start: Int64, size: Int64) -> Int64:
     k = int64(_KEY_OF[(size + 3 * first + 2 * last) & 63])
     if k < 0 or _SIZES[k] != size:
         return int64(-1)
-    if start + 16 <= data.shape[0]:
-        same = word8(data, start) & _NAME_MASKS[k, 0] == _NAME_WORDS[k, 0]
-        same &= word8(data, start + 8) & _NAME_MASKS[k, 1] == _NAME_WORDS[k, 1]
-        return k if same else int64(-1)
     for j in range(size):
         if data[np.uint64(start + j)] != _NAMES[k, j]:
             return int64(-1)
     return k
+
+
+@jit
+def _follows(data: NDArray[Any], start: Int64, k: Int64) -> bool:
+    """Whether a key, its quote and a colon stand at ``start``."""
+    if start + 16 > data.shape[0]:
+        return False
+    same = word8(data, start) & _NAME_MASKS[k, 0] == _NAME_WORDS[k, 0]
+    return bool(same & (word8(data, start + 8) & _NAME_MASKS[k, 1] == _NAME_WORDS[k, 1]))
 
 
 @jit
@@ -162,123 +160,128 @@ def _platform(data: NDArray[Any], packed: Int64) -> Int64:
         if _spells(data, packed, _PLATFORM_BYTES[start:end]):
             return int64(_PLATFORM_NUMBERS[k])
         start = end
-    return int64(-1)
+    return int64(ODD)
 
 
 @jit
-def _checked(data: NDArray[Any], row: NDArray[Any], seen: Int64) -> bool:
-    """Check a record whose fields are read, and write its kind and side as numbers."""
+def _checked(data: NDArray[Any], row: NDArray[Any], seen: Int64) -> Int64:
+    """Kind of a record whose fields are read and hold, -1 where one does not."""
+    bad, kind = int64(-1), int64(MENTION)
     if _spells(data, row[TYPE], _AS_MENTION):
-        row[KIND] = MENTION
-        who = row[AUTHOR]
-        row[PLATFORM_NUMBER] = _platform(data, row[PLATFORM])
         if seen & _MENTION_NEEDS != _MENTION_NEEDS or seen & ~_MENTION_HAS:
-            return False
+            return bad
         if not 1 <= _size(row[AUTHOR]) <= MAX_ID_CHARS or _size(row[PLATFORM]) > 32:
-            return False
+            return bad
         if _size(row[TEXT]) > MAX_TEXT_CHARS or not 0 <= row[REACH] <= MAX_REACH:
-            return False
+            return bad
         if seen & (1 << TS_POST) and not MIN_TIME_MS <= row[TS_POST] < MAX_TIME_MS:
-            return False
+            return bad
     elif _spells(data, row[TYPE], _AS_TICK):
-        row[KIND] = TICK
+        kind = int64(TICK)
         if seen & _TICK_NEEDS != _TICK_NEEDS or seen & ~_TICK_HAS:
-            return False
+            return bad
         if (
             not 1 <= _size(row[TRADER]) <= MAX_ID_CHARS
             or not 1 <= _size(row[TOKEN]) <= MAX_ID_CHARS
         ):
-            return False
-        sell = _spells(data, row[SIDE], _SELL)
-        if not sell and not _spells(data, row[SIDE], _BUY):
-            return False
-        row[SIDE] = int64(sell)
-        who = row[TRADER]
+            return bad
+        if not _spells(data, row[SIDE], _SELL) and not _spells(data, row[SIDE], _BUY):
+            return bad
     else:
-        return False
-    if seen & (1 << TS_LOG):
-        if not MIN_TIME_MS <= row[TS_LOG] < MAX_TIME_MS:
-            return False
-    else:
+        return bad
+    if not seen & (1 << TS_LOG):
         row[TS_LOG] = row[TS_EVENT]
+    if not MIN_TIME_MS <= row[TS_LOG] < MAX_TIME_MS:
+        return bad
     if not MIN_TIME_MS <= row[TS_EVENT] < MAX_TIME_MS:
-        return False
+        return bad
     if not 1 <= _size(row[ID]) <= MAX_ID_CHARS or not -MAX_ORDER <= row[ORDER] <= MAX_ORDER:
-        return False
-    row[ID_HASH] = _hashed(data, row[ID])
-    row[WHO_HASH] = _hashed(data, who)
-    return True
+        return bad
+    return kind
 
 
 @jit
-def _scan(data: NDArray[Any], i: Int64, end: Int64, row: NDArray[Any]) -> tuple[bool, Any]:
-    """Read one record into ``row``, its place in every column.
+def _scan(
+    data: NDArray[Any], i: Int64, end: Int64, row: NDArray[Any], after: NDArray[Any]
+) -> tuple[Int64, Int64]:
+    """Read one record into ``row``, by key; ``after`` guesses which key follows which, and learns it.
 
-    Whether it is of plain form but for its texts' UTF-8, and the bytes of them one upon the other.
+    Its kind, -1 where it is not of plain form; and whether (not 0) some text has bytes beyond ASCII, which
+    are to be looked at.
     """
-    for k in range(WIDTH):
-        row[k] = 0
+    bad = int64(-1)
+    row[:] = 0
     row[LIQUIDITY] = UNKNOWN
-    seen = int64(0)
-    told = _NONE
+    seen = beyond = int64(0)
+    last = int64(WIDTH)
     if end - i > MAX_RECORD_BYTES or i >= end or data[np.uint64(i)] != 123:
-        return False, told
+        return bad, beyond
     while True:
         i = _blank_end(data, i + 1, end)
         if i >= end or data[np.uint64(i)] != 34:
-            return False, told
+            return bad, beyond
         start = i + 1
-        i, more = _text_end(data, start, end)
-        told |= more
-        key = _key_at(data, start, i - start)
-        if i >= end or key < 0 or seen & (1 << key):
-            return False, told
+        key = int64(after[last])
+        if _follows(data, start, key):
+            i = start + _SIZES[key] + 1
+        else:
+            i, more = _text_end(data, start, end)
+            beyond |= more
+            key = _key_at(data, start, i - start)
+            if i >= end or key < 0:
+                return bad, beyond
+            i = _blank_end(data, i + 1, end)
+            if i >= end or data[np.uint64(i)] != 58:
+                return bad, beyond
+            after[last] = key
+        if seen & (1 << key):
+            return bad, beyond
         seen |= 1 << key
-        i = _blank_end(data, i + 1, end)
-        if i >= end or data[np.uint64(i)] != 58:
-            return False, told
+        last = key
         i = _blank_end(data, i + 1, end)
         if i >= end:
-            return False, told
+            return bad, beyond
         quoted = data[np.uint64(i)] == 34
         if _TEXTS >> key & 1:
             if not quoted:
-                return False, told
+                return bad, beyond
             start = i + 1
             i, more = _text_end(data, start, end)
-            told |= more
+            beyond |= more
             if i >= end:
-                return False, told
+                return bad, beyond
             row[key] = start << SIZE_BITS | (i - start)
             i += 1
         else:
             mantissa, exponent, i, whole = read_number(data, i + int64(quoted), end)
             if i < 0:
-                return False, told
+                return bad, beyond
             if _DECIMALS >> key & 1:
                 if mantissa < 0:
-                    return False, told
+                    return bad, beyond
                 number = (
                     packed_price(mantissa, exponent) if key == PRICE else micros(mantissa, exponent)
                 )
                 if number < 0:
-                    return False, told
+                    return bad, beyond
                 if quoted:
                     if i >= end or data[np.uint64(i)] != 34:
-                        return False, told
+                        return bad, beyond
                     i += 1
             else:
                 if quoted or not whole:
-                    return False, told
+                    return bad, beyond
                 number = mantissa
             row[key] = number
         i = _blank_end(data, i, end)
         if i >= end:
-            return False, told
+            return bad, beyond
         if data[np.uint64(i)] == 125:
-            return _blank_end(data, i + 1, end) == end and _checked(data, row, seen), told
+            if _blank_end(data, i + 1, end) != end:
+                return bad, beyond
+            return _checked(data, row, seen), beyond
         if data[np.uint64(i)] != 44:
-            return False, told
+            return bad, beyond
 
 
 @jit
@@ -286,10 +289,51 @@ def scan_rows(
     data: NDArray[Any],
     starts: NDArray[Any],
     ends: NDArray[Any],
-    out: NDArray[Any],
+    wanted: Int64,
+    row: NDArray[Any],
+    after: NDArray[Any],
+    kinds: NDArray[Any],
+    aux: NDArray[Any],
+    found: NDArray[Any],
     plain: NDArray[Any],
-) -> None:
-    """Read records into columns of ``out``, int64[WIDTH, N]; ``plain`` is 1 for those of plain form."""
+) -> tuple[Int64, Int64]:
+    """Read records into columns of ``found``, int64[FOUND, N]; ``plain`` is 1 for those of plain form.
+
+    ``wanted`` is the one kind looked for, -1 for any. ``row``, int64[WIDTH], is room for a record, and ``after``, as
+    long and one more, begins with keys as one may guess. Returns how many are plain, and how many of these
+    have a platform that is ODD.
+    """
+    n = odd = int64(0)
     for i in range(starts.shape[0]):
-        read, told = _scan(data, starts[i], ends[i], out[:, i])
-        plain[i] = read and (told & _TOPS == _NONE or is_utf8(data, starts[i], ends[i]))
+        kind, beyond = _scan(data, starts[i], ends[i], row, after)
+        good = kind >= 0 and (wanted < 0 or kind == wanted)
+        plain[i] = good and (beyond == 0 or is_utf8(data, starts[i], ends[i]))
+        if not plain[i]:
+            kinds[i], aux[i] = 0, 0
+            found[:, i] = 0
+            continue
+        n += 1
+        kinds[i] = kind
+        found[AT_EVENT, i] = row[TS_EVENT]
+        found[AT_LOG, i] = row[TS_LOG]
+        found[AT_ORDER, i] = row[ORDER]
+        found[AT_ID, i] = _hashed(data, row[ID])
+        found[ID_START, i] = row[ID] >> SIZE_BITS
+        found[ID_END, i] = (row[ID] >> SIZE_BITS) + _size(row[ID])
+        who, text = row[AUTHOR], row[TEXT]
+        if kind == MENTION:
+            platform = _platform(data, row[PLATFORM])
+            odd += int64(platform == ODD)
+            aux[i] = platform
+            found[AT_A, i], found[AT_B, i], found[AT_C, i] = 0, row[REACH], 0
+        else:
+            aux[i] = _spells(data, row[SIDE], _SELL)
+            found[AT_A, i], found[AT_B, i] = row[PRICE], row[VALUE]
+            found[AT_C, i] = row[LIQUIDITY]
+            who, text = row[TRADER], row[TOKEN]
+        found[AT_WHO, i] = _hashed(data, who)
+        found[TEXT_START, i] = text >> SIZE_BITS
+        found[TEXT_END, i] = (text >> SIZE_BITS) + _size(text)
+        found[NAME_START, i] = row[PLATFORM] >> SIZE_BITS
+        found[NAME_END, i] = (row[PLATFORM] >> SIZE_BITS) + _size(row[PLATFORM])
+    return n, odd

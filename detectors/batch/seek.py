@@ -23,6 +23,7 @@ from detectors.batch.addresses import (
     look_up,
     may_be_token,
 )
+from detectors.batch.blocks import BLOCK, bits_of
 from detectors.batch.trie import (
     CHAR_OF,
     CHILD,
@@ -36,7 +37,7 @@ from detectors.batch.trie import (
 )
 from detectors.batch.unicode import ALNUM, CHAR, DOLLAR, WORD
 from detectors.batch.words import NOTHING
-from detectors.jit import Int64, int64, jit
+from detectors.jit import Int64, int64, jit, lowest
 from detectors.resolve.addresses import MAX_ADDRESS_CHARS
 from detectors.resolve.cashtags import MAX_SYMBOL_CHARS
 
@@ -76,23 +77,27 @@ def seek(
     text: NDArray[Any],
     n: Int64,
     begins: NDArray[Any],
-    n_begins: Int64,
     trie: NDArray[Any],
     longest: Int64,
     hits: NDArray[Any],
     found: Int64,
 ) -> Int64:
-    """Append start, end and value of terms that begin at ``begins``; how many there are then, or FULL.
+    """Append start, end and value of terms that begin at ``begins``, see ``read``; how many there are then, or FULL.
 
     All of them, or (``longest`` is 1) those that begin where they do, and lie in no longer one.
     """
-    kept = int64(0)
-    for begin in range(n_begins):
-        i = int64(begins[begin])
-        then = int64(text[np.uint64(i + 1)]) & CHAR if i + 1 < n else int64(0)
-        c = int64(text[np.uint64(i)]) & CHAR
-        if not may_begin(trie, c, then):
+    kept = block = places = int64(0)
+    while True:
+        while not places and block < n:
+            places = int64(begins[block // BLOCK])
+            block += BLOCK
+        if not places:
+            return found
+        i, places = lowest(places)
+        i += block - BLOCK
+        if not may_begin(trie, text, i):
             continue
+        c = int64(text[np.uint64(i)]) & CHAR
         if i > 0 and text[i - 1] & CHAR == 64:  # an account's name
             continue
         state = int(trie[ROOT + c])
@@ -115,23 +120,23 @@ def seek(
             hits[found, 0], hits[found, 1], hits[found, 2] = i, best, of
             found += 1
             kept = best
-    return found
 
 
 @jit
 def seek_cashtags(
-    text: NDArray[Any],
-    n: Int64,
-    begins: NDArray[Any],
-    n_begins: Int64,
-    trie: NDArray[Any],
-    hits: NDArray[Any],
-    found: Int64,
+    text: NDArray[Any], n: Int64, trie: NDArray[Any], hits: NDArray[Any], found: Int64
 ) -> Int64:
     """Append place and sharers of cashtags; how many hits there are then, or FULL."""
-    for begin in range(n_begins):
-        i = int64(begins[begin])
-        if not text[i] & DOLLAR or i + 1 >= n or not text[i + 1] & ALNUM:
+    block = dollars = int64(0)
+    while True:
+        while not dollars and block < n:
+            dollars = bits_of(text, block, DOLLAR)
+            block += BLOCK
+        if not dollars:
+            return found
+        i, dollars = lowest(dollars)
+        i += block - BLOCK
+        if i + 1 >= n or not text[i + 1] & ALNUM:
             continue
         first, stop = i + 1, i + 2
         while stop < n and stop < first + _CASHTAG_CHARS and text[stop] & ALNUM:
@@ -153,7 +158,6 @@ def seek_cashtags(
                 return FULL
             hits[found, 0], hits[found, 1], hits[found, 2] = i, best, of
             found += 1
-    return found
 
 
 @jit

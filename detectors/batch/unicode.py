@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors import simhash
 from detectors.resolve.normalise import fold_once, visible
 from detectors.resolve.terms import UNSPACED
 
@@ -30,15 +31,13 @@ UNSURE: Final = -2
 SEVERAL: Final = -3
 """``SEVERAL - k``: several characters, whose number is at ``MANY + k``."""
 CHAR: Final = LIMIT - 1
-_BITS: Final = [1 << place for place in range(17, 28)]
-ALNUM, WORD, LETTER, BLANK, DOLLAR, COLON, SLASH, SPECIAL, OPENS, NAME, PLAIN = _BITS
+_BITS: Final = [1 << place for place in range(17, 29)]
+ALNUM, WORD, LETTER, BLANK, DOLLAR, COLON, SLASH, SPECIAL, OPENS, NAME, PLAIN, WIDE = _BITS
 """A character of a copy is a code point, and bits that say what it is: a letter or digit; one that
 joins its neighbours to a word; alphanumeric and no decimal digit; white space; ``$``; ``:``; ``/``.
 SPECIAL asks for a closer look. OPENS begins the name of an account, a tag or a cashtag, of which NAME is
-part, the bit above; PLAIN, a letter or digit of ASCII, is the highest."""
-WORD_AT, LETTER_AT, BLANK_AT, PLAIN_AT = (
-    bit.bit_length() - 1 for bit in (WORD, LETTER, BLANK, PLAIN)
-)
+part; PLAIN is a letter or digit of ASCII, and WIDE what counts for two where it is a letter."""
+LETTER_AT, BLANK_AT, PLAIN_AT = (bit.bit_length() - 1 for bit in (LETTER, BLANK, PLAIN))
 SLOW: Final = LIMIT
 CLASSES: Final = 2 * LIMIT
 MANY: Final = 3 * LIMIT
@@ -153,6 +152,7 @@ def _bits(points: list[int], chars: list[str]) -> NDArray[np.int32]:
     mark(WORD, (unicodedata.category(c)[0] in "LNM" for c in chars))
     mark(LETTER, (c.isalnum() and not c.isdecimal() for c in chars))
     bits[list(_SYLLABLES)] = ALNUM | LETTER
+    bits[simhash.WIDE :] |= WIDE
     bits[ord("_")] |= WORD
     bits[bits & ALNUM > 0] |= NAME
     bits[ord("_")] |= NAME

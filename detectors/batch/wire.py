@@ -3,112 +3,122 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.batch import scan
-from detectors.batch.flat import Flat
-from detectors.batch.resolver import BatchResolver
+from detectors.batch.flat import N_NUMBERS, Flat
+from detectors.batch.lines import put_in_lines
 from detectors.batch.strings import I8, U1, Strings
-from detectors.batch.text_table import PLATFORMS, TOKENS
+from detectors.batch.text_table import PLATFORMS, TOKENS, TextTable
 from detectors.columns import MENTION, TICK
 from detectors.jit import wrapping
+
+ANY_KIND: Final = -1
+_AFTER: Final = np.append(np.arange(1, scan.WIDTH + 1) % scan.WIDTH, 0)
+"""Which key may follow which, as most write them; the last is what a record may begin with."""
 
 
 @dataclass(frozen=True)
 class Scanned:
-    """N records of which ``plain`` are of plain form, bool[N]; ``found`` holds what they say."""
+    """N records of which ``plain`` are of plain form, bool[N].
+
+    ``kind`` and ``aux`` are those of ``Columns``, and ``found`` is what ``scan`` gives, int64[FOUND, N]; of records that
+    are not plain they say nothing. ``only`` is the kind of all where all are plain and were to be of it, else
+    ANY_KIND.
+    """
 
     data: U1
+    kind: U1
+    aux: U1
     found: NDArray[np.int64]
     plain: NDArray[np.bool_]
+    only: int
 
     def part(self, start: int, stop: int) -> Scanned:
         """Some of the records, the last excluded."""
-        return Scanned(self.data, self.found[:, start:stop], self.plain[start:stop])
+        some = slice(start, stop)
+        return self._with(some, self.found[:, some])
+
+    def take(self, rows: I8) -> Scanned:
+        """Some of the records, by rising rows."""
+        if len(rows) == len(self.plain):
+            return self
+        return self._with(rows, self.found.take(rows, axis=1))
+
+    def texts(self, begin: int) -> Strings:
+        """Texts that begin where a column of ``found`` says, and end where the next one does."""
+        return Strings(self.data, self.found[begin], self.found[begin + 1])
 
     @property
     def ts_log_ms(self) -> I8:
-        """Log times of plain records, event times where they have none, int64[N]; 0 for others."""
-        return np.where(self.plain, self.found[scan.TS_LOG], 0)
+        """Log times of plain records, event times where they have none, int64[N]."""
+        return self.found[scan.AT_LOG].copy()
 
-    @property
-    def kind(self) -> I8:
-        """MENTION or TICK of plain records, int64[N]."""
-        return self.found[scan.KIND]
-
-    def flat(self, rows: I8, ts_log_ms: I8, resolver: BatchResolver) -> Flat:
-        """Some of the plain records as columns, with their clamped log times."""
-        found = self.found if len(rows) == len(self.plain) else self.found.take(rows, axis=1)
-        kind = found[scan.KIND]
-        ticks, mentions = np.flatnonzero(kind == TICK), np.flatnonzero(kind == MENTION)
-        n = len(rows)
-        aux, token, a, b, c = np.zeros((5, n), np.int64)
-        texts = texts_of(self.data, found[scan.TEXT])
-        if len(ticks):
-            token = resolver.token_numbers.numbers(texts_of(self.data, found[scan.TOKEN]), ticks)
-        if len(ticks) == n:
-            aux, a = found[scan.SIDE], found[scan.PRICE]
-            b, c = found[scan.VALUE], found[scan.LIQUIDITY]
-        elif len(ticks):
-            aux[ticks] = found[scan.SIDE][ticks]
-            a[ticks] = found[scan.PRICE][ticks]
-            b[ticks] = found[scan.VALUE][ticks]
-            c[ticks] = found[scan.LIQUIDITY][ticks]
-        if len(mentions):
-            aux[mentions] = platform_numbers(self.data, found, mentions)
-            b[mentions] = found[scan.REACH][mentions]
+    def flat(self, rows: I8, ts_log_ms: I8, token_numbers: TextTable) -> Flat:
+        """Some of the plain records as columns, with their clamped log times and numbers for their ticks' tokens."""
+        some = self.take(rows)
+        every = np.arange(len(rows))
+        ticks, mentions = every, every[:0]
+        if self.only == MENTION:
+            ticks, mentions = mentions, ticks
+        elif self.only != TICK:
+            ticks, mentions = np.flatnonzero(some.kind), np.flatnonzero(some.kind == MENTION)
+        texts = some.texts(scan.TEXT_START)
         return Flat(
-            kind=kind.astype(np.uint8),
-            aux=aux.astype(np.uint8),
-            ts_event_ms=found[scan.TS_EVENT],
+            kind=some.kind,
+            aux=some.aux,
+            numbers=some.found[:N_NUMBERS],
             ts_log_ms=ts_log_ms,
-            order=found[scan.ORDER],
-            ids=texts_of(self.data, found[scan.ID]),
-            id=found[scan.ID_HASH],
-            who=found[scan.WHO_HASH],
-            token=token,
-            a=a,
-            b=b,
-            c=c,
-            texts=texts if len(mentions) == n else texts.take(mentions),
+            ids=some.texts(scan.ID_START),
+            token=token_numbers.numbers(texts, ticks),
+            texts=texts if len(mentions) == len(rows) else texts.take(mentions),
             mention_at=mentions,
         )
 
+    def _with(self, rows: I8 | slice, found: NDArray[np.int64]) -> Scanned:
+        return Scanned(
+            self.data, self.kind[rows], self.aux[rows], found, self.plain[rows], self.only
+        )
 
-def scan_records(raws: Sequence[bytes]) -> Scanned:
-    """Read JSON records, each a whole one.
+
+def scan_slices(data: U1, starts: I8, ends: I8, kind: int = ANY_KIND) -> Scanned:
+    """Read JSON records, each a slice of ``data``; plain are those of one kind alone, where one is given.
+
+    Whether the tokens of ticks are some is not looked at.
+    """
+    n = len(starts)
+    kinds, aux, plain = np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.bool_)
+    found, room = np.empty((scan.FOUND, n), np.int64), np.empty(scan.WIDTH, np.int64)
+    with wrapping():
+        n_plain, n_odd = scan.scan_rows(
+            data, starts, ends, kind, room, _AFTER.copy(), kinds, aux, found, plain
+        )
+    scanned = Scanned(data, kinds, aux, found, plain, kind if n_plain == n else ANY_KIND)
+    if n_odd:
+        odd = np.flatnonzero(plain & (kinds == MENTION) & (aux == scan.ODD))
+        aux[odd] = PLATFORMS.numbers(scanned.texts(scan.NAME_START), odd)[odd]
+    return scanned
+
+
+def scan_records(raws: Sequence[bytes], kind: int = ANY_KIND) -> Scanned:
+    """Read JSON records, each a whole one; plain are those of one kind alone, where one is given.
 
     >>> beat = b'{"type":"heartbeat","id":"h","ts_event_ms":1736812800000}'
     >>> post = b'{"type":"mention","id":"m","ts_event_ms":1736812800000,"platform":"x","author_id":"a"}'
-    >>> scan_records([beat, post]).plain.tolist()
-    [False, True]
+    >>> scan_records([beat, post]).plain.tolist(), scan_records([post], TICK).plain.tolist()
+    ([False, True], [False])
     """
-    n = len(raws)
-    found, plain = np.empty((scan.WIDTH, n), np.int64), np.zeros(n, np.bool_)
-    data = np.frombuffer(b"\n".join(raws), np.uint8)
-    sizes = np.fromiter(map(len, raws), np.int64, n)
-    ends = np.cumsum(sizes + 1) - 1
-    with wrapping():
-        scan.scan_rows(data, ends - sizes, ends, found, plain)
-    ticks = np.flatnonzero(plain & (found[scan.KIND] == TICK))
-    if len(ticks):
-        plain[ticks] = TOKENS.numbers(texts_of(data, found[scan.TOKEN]), ticks)[ticks] > 0
-    return Scanned(data, found, plain)
-
-
-def platform_numbers(data: U1, found: NDArray[np.int64], rows: I8) -> I8:
-    """Numbers of the platforms of some mentions among what was found."""
-    numbers = found[scan.PLATFORM_NUMBER][rows]
-    odd = rows[numbers < 0]
-    if len(odd):
-        numbers[numbers < 0] = PLATFORMS.numbers(texts_of(data, found[scan.PLATFORM]), odd)[odd]
-    return numbers
-
-
-def texts_of(data: U1, packed: I8) -> Strings:
-    """Texts by their places in the data, as ``scan`` gives them."""
-    starts = packed >> scan.SIZE_BITS
-    return Strings(data, starts, starts + (packed & ((1 << scan.SIZE_BITS) - 1)))
+    raw, starts, ends = put_in_lines(raws)
+    scanned = scan_slices(np.frombuffer(raw, np.uint8), starts, ends, kind)
+    if kind == MENTION:
+        return scanned
+    ticks = np.flatnonzero(scanned.kind)
+    sound = TOKENS.numbers(scanned.texts(scan.TEXT_START), ticks)[ticks]
+    if sound.all():
+        return scanned
+    scanned.plain[ticks[sound == 0]] = False
+    return replace(scanned, only=ANY_KIND)

@@ -12,9 +12,9 @@ import numpy as np
 from detectors.batch.flat import Flat, flat_mentions
 from detectors.batch.resolver import BatchResolver
 from detectors.batch.strings import Strings
-from detectors.batch.wire import Scanned, scan_records
+from detectors.batch.wire import ANY_KIND, Scanned, scan_records
 from detectors.batch.xxh64 import hashes
-from detectors.columns import MENTION, TICK, UNKNOWN, Columns, columns_of
+from detectors.columns import INFO, MENTION, TICK, UNKNOWN, Columns, columns_of
 from schemas.decode import MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS, decode_as, decode_record
 from schemas.errors import RecordError
 from schemas.records import Control, Heartbeat, Mention, Record, Tick, TokenInfo
@@ -104,8 +104,7 @@ def decode_values(
     values: Sequence[bytes], kind: str, times: I8, places: Sequence[str]
 ) -> LineChunk:
     """Decode records of a topic that holds one kind, with their clamped log times."""
-    scanned = scan_records(values)
-    scanned.plain[scanned.kind != _NUMBERS.get(kind, -1)] = False
+    scanned = scan_records(values, _NUMBERS.get(kind, INFO))  # no record of plain form is an INFO
     others: list[Record | BadRecord | None] = [None] * len(values)
     for i in np.flatnonzero(~scanned.plain).tolist():
         try:
@@ -142,15 +141,17 @@ class LineChunk:
 
     def decode(self) -> Decoded:
         """Columns of the rows."""
-        plain = np.flatnonzero(self.scanned.plain)
+        n, only = len(self.times), self.scanned.only
         out = Decoded()
-        if len(plain) < len(self.times):
+        plain = np.flatnonzero(self.scanned.plain) if only == ANY_KIND else np.arange(n)
+        if len(plain) < n:
             rest = np.flatnonzero(~self.scanned.plain)
             records = [other for other in self.others if other is not None]
             out = decode_records(records, rest, self.times, plain)
         if len(plain):
-            ticks = int((self.scanned.kind[plain] == TICK).sum())
-            out.counts.update(tick=ticks, mention=len(plain) - ticks)
+            ticks = int(np.count_nonzero(self.scanned.kind[plain]))
+            out.counts["tick"] += ticks
+            out.counts["mention"] += len(plain) - ticks
             out.rows.append(_Plain(plain, self.scanned))
         return out
 
@@ -163,7 +164,7 @@ class _Plain:
     _scanned: Scanned
 
     def flat(self, ts_log_ms: I8, resolver: BatchResolver) -> Flat:
-        return self._scanned.flat(self.at, ts_log_ms, resolver)
+        return self._scanned.flat(self.at, ts_log_ms, resolver.token_numbers)
 
 
 def decode_records(

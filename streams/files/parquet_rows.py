@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from detectors.batch.flat import Flat
+from detectors.batch.flat import N_NUMBERS, Flat
 from detectors.batch.resolver import BatchResolver
 from detectors.batch.strings import Strings
 from detectors.batch.text_table import PLATFORMS, TextTable
-from detectors.batch.xxh64 import hash_rows, hashes
+from detectors.batch.xxh64 import hash_rows
 from detectors.columns import MENTION, TICK, UNKNOWN
 from schemas.decode import (
     MAX_TIME_MS,
@@ -197,7 +197,11 @@ class _Rows:
         batch = self._batch
         kind = self._kind[at]
         ticks, mentions = at[kind == TICK], at[kind == MENTION]
-        aux, who, token, a, b, c = np.zeros((6, n), np.int64)
+        columns = np.zeros((N_NUMBERS, n), np.int64)
+        event, order, id_, who, a, b, c = columns
+        aux, token = np.zeros((2, n), np.int64)
+        event[:], order[:] = ints(batch, "ts_event_ms", 0), ints(batch, "order", 0)
+        hash_rows(strings(batch["id"]), at, id_)
         texts, named = strings(pa.nulls(n, pa.string())), {}
         if len(ticks):
             aux[ticks] = numbers(_SIDES, batch["side"], ticks)
@@ -211,20 +215,13 @@ class _Rows:
             hash_rows(strings(batch["author_id"]), mentions, who)
             b[mentions] = ints(batch, "reach", 0, mentions)
             texts, named = _texts(batch), _named(batch, mentions)
-        ids = strings(batch["id"]).take(at)
         return Flat(
             kind=kind.astype(np.uint8),
             aux=aux[at].astype(np.uint8),
-            ts_event_ms=ints(batch, "ts_event_ms", 0)[at],
             ts_log_ms=ts_log_ms,
-            order=ints(batch, "order", 0)[at],
-            ids=ids,
-            id=hashes(ids),
-            who=who[at],
+            numbers=columns.take(at, axis=1) if len(at) < n else columns,
+            ids=strings(batch["id"]).take(at),
             token=token[at],
-            a=a[at],
-            b=b[at],
-            c=c[at],
             texts=texts.take(mentions),
             mention_at=np.flatnonzero(kind == MENTION),
             named=named,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,9 @@ class Rows(Protocol):
         """The rows as columns, with their clamped log times."""
 
 
+_NO_ROWS: Final = np.empty(0, np.int64)
+
+
 @dataclass
 class Decoded:
     """A chunk as columns.
@@ -54,7 +57,7 @@ class Decoded:
     """
 
     columns: Columns | None = None
-    at: I8 = field(default_factory=lambda: np.empty(0, np.int64))
+    at: I8 = field(default_factory=lambda: _NO_ROWS)
     rows: list[Rows] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     bad: list[BadRecord] = field(default_factory=list)

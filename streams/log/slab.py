@@ -8,6 +8,7 @@ from typing import NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.batch.lines import put_in_lines
 from streams.log.base import LogRecord
 
 I8 = NDArray[np.int64]
@@ -23,14 +24,10 @@ class Slices(NamedTuple):
     @classmethod
     def of(cls, values: Sequence[bytes | None]) -> Slices:
         """Slices of values that are put one a line."""
-        sound = [value or b"" for value in values]
-        ends = np.cumsum(np.fromiter(map(len, sound), np.int64, len(sound)) + 1) - 1
-        starts = np.empty_like(ends)
-        starts[:1] = 0
-        starts[1:] = ends[:-1] + 1
+        raw, starts, ends = put_in_lines([value or b"" for value in values])
         if None in values:
             starts += np.fromiter((value is None for value in values), np.int64, len(values))
-        return cls(b"\n".join(sound), starts, ends)
+        return cls(raw, starts, ends)
 
     @classmethod
     def joined(cls, parts: Sequence[Slices]) -> Slices:

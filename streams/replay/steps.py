@@ -41,24 +41,23 @@ class Step:
 
 def gather(chunks: Sequence[Chunk], names: Names) -> tuple[Columns | None, Gathered]:
     """Columns of chunks that lie side by side in time, in log order, mentions resolved."""
-    times = np.concatenate([chunk.times for chunk in chunks])
-    place = np.arange(len(times))
-    if len(chunks) > 1:
-        place[np.argsort(times, kind="stable")] = np.arange(len(times))
+    place = _places(chunks)
     parts: list[tuple[Columns, I8]] = []
-    out = Gathered(records=len(times), through_ms=int(times.max()))
-    known = times[times > 0]
-    out.first_ms = int(known.min()) if len(known) else 0
+    out = Gathered(
+        records=len(place),
+        through_ms=max(int(chunk.times[-1]) for chunk in chunks),
+        first_ms=min((ms for chunk in chunks if (ms := _first_ms(chunk))), default=0),
+    )
     start = 0
     decodeds = [chunk.decode() for chunk in chunks]
-    refused = names.hear(
-        sorted((each for decoded in decodeds for each in decoded.controls), key=itemgetter(0))
-    )
-    out.refused = len(refused)
-    out.bad += [
-        BadRecord(f"control record {control.id}", error, encode_record(control), log_ms)
-        for log_ms, control, error in refused
-    ]
+    controls = [each for decoded in decodeds for each in decoded.controls]
+    if controls:
+        refused = names.hear(sorted(controls, key=itemgetter(0)))
+        out.refused = len(refused)
+        out.bad += [
+            BadRecord(f"control record {control.id}", error, encode_record(control), log_ms)
+            for log_ms, control, error in refused
+        ]
     resolver = names.resolver
     resolver.begin()
     for chunk, decoded in zip(chunks, decodeds, strict=True):
@@ -67,14 +66,34 @@ def gather(chunks: Sequence[Chunk], names: Names) -> tuple[Columns | None, Gathe
         if decoded.columns is not None:
             parts.append((decoded.columns, at[decoded.at]))
         for each in decoded.rows:
-            flat = each.flat(chunk.times[each.at], resolver)
+            whole = len(each.at) == len(at)
+            flat = each.flat(chunk.times if whole else chunk.times[each.at], resolver)
             columns, rows = flat.columns(resolver)
-            parts.append((columns, at[each.at[rows]]))
+            parts.append((columns, (at if whole else at[each.at])[rows]))
             out.unresolved += len(each.at) - distinct(rows)
         if decoded.start_ms is not None and int(chunk.times[0]) <= out.first_ms:
             out.declared_ms = decoded.start_ms
         _tell(decoded, out)
+    if len(chunks) == len(parts) == 1:  # in order as they are
+        columns, _ = parts[0]
+        return columns if len(columns) else None, out
     return joined(parts), out
+
+
+def _places(chunks: Sequence[Chunk]) -> I8:
+    """Of the rows of chunks, one after the other, the place of each in the order of log times."""
+    if len(chunks) == 1:
+        return np.arange(len(chunks[0].times))
+    times = np.concatenate([chunk.times for chunk in chunks])
+    place = np.empty(len(times), np.int64)
+    place[np.argsort(times, kind="stable")] = np.arange(len(times))
+    return place
+
+
+def _first_ms(chunk: Chunk) -> int:
+    """The first usable log time of a chunk, 0 where it has none."""
+    first = int(chunk.times[0])
+    return first if first > 0 else int(chunk.times[chunk.times > 0].min(initial=chunk.times[-1]))
 
 
 @dataclass

@@ -9,11 +9,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from detectors.batch import scan
-from detectors.batch.flat import Flat, flat_mentions
+from detectors.batch.flat import flat_mentions
 from detectors.batch.resolver import BatchResolver
 from detectors.batch.strings import I8, Strings
-from detectors.batch.wire import platform_numbers
 from detectors.columns import MENTION, Columns
 from schemas.records import Mention
 from streams.files.rows import distinct, joined
@@ -21,7 +19,7 @@ from streams.log.slab import Slab
 from streams.sources.places import token_partition
 from streams.worker.dead_letters import Reject
 from streams.worker.inputs import declared_start_ms
-from streams.worker.scanning import Clamped, Fields, clamp, fields_of, one_by_one
+from streams.worker.scanning import Clamped, clamp, one_by_one, scanned
 
 ROW_BYTES: Final = 80
 """What a row takes in a message, besides its id and token."""
@@ -63,12 +61,12 @@ def resolve_slab(slab: Slab, floor_ms: int, resolver: BatchResolver) -> Found:
     resolver.begin()
     clamped = clamp(slab.timestamps, floor_ms)
     times = clamped.times
-    fields = fields_of(slab.values, MENTION)
-    at = np.flatnonzero(fields.plain)
+    posts = scanned(slab.values, MENTION)
+    at = np.flatnonzero(posts.plain)
     out = _begun(clamped)
     others: list[tuple[int, Mention]] = []
     for row, record in one_by_one(
-        slab, np.flatnonzero(~fields.plain), times, "mention", out.rejects
+        slab, np.flatnonzero(~posts.plain), times, "mention", out.rejects
     ):
         if isinstance(record, Mention):
             others.append((row, record))
@@ -78,7 +76,7 @@ def resolve_slab(slab: Slab, floor_ms: int, resolver: BatchResolver) -> Found:
             out.log_start_ms = declared_start_ms(record, out.log_start_ms)
     parts: list[tuple[Columns, I8]] = []
     if len(at):
-        columns, rows = _flat(fields, at, times[at]).columns(resolver)
+        columns, rows = posts.flat(at, times[at], resolver.token_numbers).columns(resolver)
         parts.append((columns, at[rows]))
     if others:
         where = np.array([row for row, _ in others], np.int64)
@@ -135,28 +133,3 @@ def _texts(texts: Sequence[str] | None) -> list[str]:
     raw = texts.data.tobytes()
     bounds = zip(texts.starts.tolist(), texts.ends.tolist(), strict=True)
     return [raw[start:end].decode() for start, end in bounds]
-
-
-def _flat(fields: Fields, at: I8, times: I8) -> Flat:
-    """Mentions of plain form at some rows, with their clamped log times."""
-    n = len(at)
-    found = fields.found.take(at, axis=1) if n < len(fields.plain) else fields.found
-    some = Fields(fields.data, found, fields.plain)
-    every = np.arange(n)
-    zeros = np.zeros(n, np.int64)
-    return Flat(
-        kind=np.zeros(n, np.uint8),
-        aux=platform_numbers(some.data, found, every).astype(np.uint8),
-        ts_event_ms=found[scan.TS_EVENT],
-        ts_log_ms=times,
-        order=found[scan.ORDER],
-        ids=some.texts(scan.ID),
-        id=found[scan.ID_HASH],
-        who=found[scan.WHO_HASH],
-        token=zeros,
-        a=zeros,
-        b=found[scan.REACH],
-        c=zeros,
-        texts=some.texts(scan.TEXT),
-        mention_at=every,
-    )

@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.batch import scan
+from detectors.batch.flat import N_NUMBERS, side_by_side
 from detectors.batch.numbering import Numbering
-from detectors.batch.strings import I8, U1, Strings
+from detectors.batch.strings import I8
 from detectors.batch.text_table import TextTable
-from detectors.batch.wire import texts_of
+from detectors.batch.wire import Scanned, scan_slices
 from detectors.columns import TICK, Columns
-from detectors.jit import wrapping
 from schemas.decode import decode_as
 from schemas.errors import RecordError
 from schemas.records import Heartbeat, Record, Tick
@@ -51,27 +50,9 @@ def clamp(timestamps: I8, floor_ms: int) -> Clamped:
     return Clamped(reached[1:], int(np.count_nonzero(timestamps < reached[:-1])))
 
 
-class Fields(NamedTuple):
-    """What N values say: ``found`` by ``scan``'s columns, int64[WIDTH, N]; ``plain``, bool[N]."""
-
-    data: U1
-    found: NDArray[np.int64]
-    plain: NDArray[np.bool_]
-
-    def texts(self, key: int) -> Strings:
-        """The texts of one key."""
-        return texts_of(self.data, self.found[key])
-
-
-def fields_of(values: Slices, kind: int) -> Fields:
+def scanned(values: Slices, kind: int) -> Scanned:
     """Scan values; plain are those of this kind, MENTION or TICK, and of plain form."""
-    n = len(values.starts)
-    found, plain = np.empty((scan.WIDTH, n), np.int64), np.empty(n, np.bool_)
-    data = np.frombuffer(values.raw, np.uint8)
-    with wrapping():
-        scan.scan_rows(data, values.starts, values.ends, found, plain)
-    plain &= found[scan.KIND] == kind
-    return Fields(data, found, plain)
+    return scan_slices(np.frombuffer(values.raw, np.uint8), values.starts, values.ends, kind)
 
 
 def one_by_one(
@@ -119,11 +100,11 @@ class TickScanner:
         slab = Slab.of(records)
         times, falls = clamp(slab.timestamps, floor_ms)
         start_ms = int(slab.timestamps[0]) if floor_ms < 0 else None
-        fields = fields_of(slab.values, TICK)
+        found = scanned(slab.values, TICK)
         if self._numbering.is_full():
             self._begin()
-        tokens = self._numbers.numbers(fields.texts(scan.TOKEN), np.flatnonzero(fields.plain))
-        good = fields.plain & (tokens >= 0)
+        tokens = self._numbers.numbers(found.texts(scan.TEXT_START), np.flatnonzero(found.plain))
+        good = found.plain & (tokens >= 0)
         rest = np.flatnonzero(~good)
         rejects: list[Reject] = []
         others: list[tuple[int, Tick]] = []
@@ -137,32 +118,15 @@ class TickScanner:
                 start_ms = declared_start_ms(record, int(times[0]))
         parts = []
         if len(rest) < len(slab):
-            at = np.flatnonzero(good) if len(rest) else None
-            columns = self._columns(fields, tokens, times, at)
-            parts.append((columns, np.arange(len(slab)) if at is None else at))
+            at = np.flatnonzero(good)
+            parts.append((self._columns(found.take(at), tokens[at], times[at]), at))
         if others:
             at = np.array([row for row, _ in others], np.int64)
             parts.append((tick_columns([tick for _, tick in others], times[at].tolist()), at))
         through, log_ms = int(slab.offsets[-1]), int(times[-1])
         return Decoded(joined(parts), through, log_ms, start_ms, rejects, progress, falls)
 
-    def _columns(self, fields: Fields, tokens: I8, times: I8, at: I8 | None) -> Columns:
-        """Columns of the rows ``at``; of all where None."""
-        found, ids = fields.found, fields.texts(scan.ID)
-        if at is not None:
-            found, tokens, times, ids = found.take(at, axis=1), tokens[at], times[at], ids.take(at)
-        return Columns(
-            self._numbering.names,
-            token=tokens.astype(np.int32),
-            kind=np.full(len(tokens), TICK, np.uint8),
-            aux=found[scan.SIDE].astype(np.uint8),
-            ts_event_ms=found[scan.TS_EVENT],
-            ts_log_ms=times,
-            order=found[scan.ORDER],
-            id=found[scan.ID_HASH],
-            who=found[scan.WHO_HASH],
-            a=found[scan.PRICE],
-            b=found[scan.VALUE],
-            c=found[scan.LIQUIDITY],
-            ids=ids,
-        )
+    def _columns(self, found: Scanned, tokens: I8, times: I8) -> Columns:
+        numbers, ids = found.found[:N_NUMBERS], found.texts(scan.ID_START)
+        names = self._numbering.names
+        return side_by_side(names, tokens, found.kind, found.aux, times, numbers, ids)

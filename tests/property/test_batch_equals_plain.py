@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.batch.fold import fold_row
-from detectors.batch.prints import BLOCK
 from detectors.batch.resolver import BatchResolver
 from detectors.batch.strings import Strings
 from detectors.batch.text_table import TextTable
@@ -143,8 +142,7 @@ def folded(texts: Strings, row: int) -> str | None:
     """The compiled copy; None where it is left to the plain way."""
     start, end = int(texts.starts[row]), int(texts.ends[row])
     copy = np.empty(6 * (end - start) + 1, np.int32)
-    letters = np.empty(len(copy) + 2 * BLOCK, np.uint16)
-    n, *_ = fold_row(texts.data, start, end, tables(), copy, np.empty_like(copy), letters)
+    n, _ = fold_row(texts.data, start, end, tables(), copy)
     return None if n < 0 else "".join(map(chr, (copy[:n] & CHAR).tolist()))
 
 

@@ -59,7 +59,8 @@ def check(raws: Sequence[bytes]) -> Scanned:
     assert scanned.ts_log_ms[rows].tolist() == [log_ms(record) for record in found]
     if len(rows):
         resolver = BatchResolver(LEXICON)
-        columns, _ = scanned.flat(rows, scanned.ts_log_ms[rows], resolver).columns(resolver)
+        flat = scanned.flat(rows, scanned.ts_log_ms[rows], resolver.token_numbers)
+        columns, _ = flat.columns(resolver)
         assert sorted(plain(columns)) == sorted(rows_one_by_one(found))
     return scanned
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import detectors.batch.numbering
 import detectors.batch.text_table
 from detectors.batch.addresses import UNKNOWN, look_up
+from detectors.batch.blocks import BLOCK
 from detectors.batch.flat import flat_mentions
-from detectors.batch.fold import read_again
-from detectors.batch.prints import BLOCK, print_letters
+from detectors.batch.prints import GRAMS_ROOM, print_letters
+from detectors.batch.reading import read
 from detectors.batch.resolver import NO_TOKEN, BatchResolver
 from detectors.batch.seek import FULL, seek, seek_addresses, seek_cashtags
 from detectors.batch.strings import Strings
@@ -28,7 +31,7 @@ from detectors.resolve.index import Index
 from detectors.resolve.lexicon import Lexicon
 from schemas.decode import encode_record
 from schemas.platforms import platform_number
-from schemas.records import Mention, Tick
+from schemas.records import MAX_TEXT_CHARS, Mention, Tick
 from tests.helpers.records import LEXICON, T0, TOKENS, plain, prints_of, rows_one_by_one
 
 MINT = "ErFms69qZsjmdGby8wkFrris2nb4Umrk6vqUGBw9kbkS"
@@ -123,13 +126,12 @@ def test_a_full_room_leaves_the_text_to_the_plain_way() -> None:
         json.dumps({"versions": [{"version": 1, "effective_log_ms": 0, "tokens": crowd}]})
     )
     assert named(["$TWIN " + "ape " * 3_000, "$TWIN" + " coin" * 2_000], lexicon) == [set(), set()]
-    text = np.array([ord(c) for c in "$ab $ab"], np.int32)
-    entries = tables()[text]
-    begins, no_room = np.array([0, 1, 4, 5], np.int32), np.empty((0, 3), np.int32)
+    entries = entries_of("$ab $ab")
+    begins, no_room = np.array([0b110011]), np.empty((0, 3), np.int32)
     trie = build_trie({"ab": 1})
     for longest in (0, 1):
-        assert seek(entries, 7, begins, 4, trie, longest, no_room, 0) == FULL
-    assert seek_cashtags(entries, 7, begins, 4, trie, no_room, 0) == FULL
+        assert seek(entries, 7, begins, trie, longest, no_room, 0) == FULL
+    assert seek_cashtags(entries, 7, trie, no_room, 0) == FULL
     seen = np.frombuffer(MINT.encode(), np.uint8).copy()
     known = words_of(Index(())).addresses
     limbs = np.empty(9, np.int64)
@@ -242,7 +244,7 @@ def test_platforms_of_scanned_posts_however_they_are_spelled() -> None:
     ]
     scanned = scan_records(raws)
     assert scanned.plain.all()
-    flat = scanned.flat(np.arange(8), np.full(8, T0), BatchResolver(LEXICON))
+    flat = scanned.flat(np.arange(8), np.full(8, T0), TextTable(hash64))
     assert flat.aux.tolist() == [platform_number(name) for name in names]
 
 
@@ -268,13 +270,40 @@ def test_strings_give_back_what_they_are_made_of(texts: list[str]) -> None:
     assert list(Strings.of(iter(texts))) == texts
 
 
+def entries_of(text: str) -> NDArray[np.int32]:
+    """A copy of a text that is its own, with room behind it."""
+    entries = np.zeros(len(text) + BLOCK, np.int32)
+    entries[: len(text)] = tables()[[ord(c) for c in text]]
+    return entries
+
+
+@pytest.mark.parametrize("before", [0, 1, 5, 31, 32, 33, 70])
+@pytest.mark.parametrize("size", [31, 32, 33, 64, 90])
+def test_letters_and_digits_in_a_row_are_counted_over_blocks(before: int, size: int) -> None:
+    for text in (
+        " " * before + "a1" * 45,
+        "." * before + "a" * size,
+        "a " * before + "1" * size + " b",
+    ):
+        n = len(text)
+        begins, letters = np.empty(n // BLOCK + 1, np.int64), np.empty(2 * n + BLOCK, np.uint16)
+        longest = max(map(len, re.findall("[a-z0-9]+", text)))
+        found = int(read(entries_of(text), n, begins, letters)[2])
+        assert found == longest if longest >= BLOCK else found < BLOCK
+
+
+def test_a_text_for_which_there_is_no_room_takes_the_plain_way() -> None:
+    long = "龙 " * 30_000 + "$MOMO"
+    assert len(long.encode()) > 4 * MAX_TEXT_CHARS
+    assert named([long, "$MOMO"]) == [{TOKENS[1]}, {TOKENS[1]}]
+
+
 def test_too_little_text_has_no_fingerprint() -> None:
-    letters = np.empty(32 + 2 * BLOCK, np.uint16)
+    letters, grams = np.empty(2 * BLOCK, np.uint16), np.empty(GRAMS_ROOM, np.uint64)
     with np.errstate(over="ignore"):
         for text in ("", "abc", "a b", "abc 1", "1 abcd", "abcd", "abc d!"):
-            entries = tables()[np.array([ord(c) for c in text], np.int64)].astype(np.int32)
-            _, n = read_again(entries, len(text), np.empty(32, np.int32), letters)
-            assert print_letters(letters, n) == text_fingerprint(text)
+            places, n, _ = read(entries_of(text), len(text), np.empty(1, np.int64), letters)
+            assert print_letters(letters, places, n, grams) == text_fingerprint(text)
 
 
 @pytest.mark.parametrize(
@@ -285,6 +314,8 @@ def test_too_little_text_has_no_fingerprint() -> None:
         "a龙bc猫é d ",
         "ab 1_c",
         "@#$_ab1龙é .",
+        "abcdefghijklmnopqrstuvwxyz12",
+        "abcdefghijklmnopqrstuvwxyz1龙@ ",
     ],
 )
 def test_texts_of_any_length_are_told_as_plainly(letters: str) -> None:
