@@ -56,8 +56,9 @@ def jit(function: Callable[P, R]) -> Callable[P, R]:
     return compiled
 
 
+_AS_IT_IS: Final = nullcontext()
 wrapping: Final[Callable[[], AbstractContextManager[Any]]] = (
-    partial(np.errstate, over="ignore") if numba.config.DISABLE_JIT else nullcontext
+    partial(np.errstate, over="ignore") if numba.config.DISABLE_JIT else lambda: _AS_IT_IS
 )
 """Around calls of kernels whose unsigned products wrap: numpy warns of that, compiled kernels do not look."""
 

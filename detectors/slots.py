@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.hashing import hash64
+from detectors.kernels import intake
 from detectors.layout import STATE
 
 RESERVED: Final = 1 << 16
@@ -80,8 +81,9 @@ class Slots:
             known = np.concatenate([known, new])
             gaps += int(np.count_nonzero(new < 0))
         if gaps:
-            missing = rows[known[rows] < 0]
-            for row in sorted(set(missing.tolist())):
+            missing = np.empty(len(rows), np.int64)
+            n_missing = intake.without_slot(known, rows, missing)
+            for row in sorted(set(missing[:n_missing].tolist())):
                 slot = self._slot.get(tokens[row])
                 known[row] = self._new(tokens[row]) if slot is None else slot
                 gaps -= 1

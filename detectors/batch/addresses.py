@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.batch.fold import point_at
 from detectors.batch.unicode import CLASSES, HIDDEN
-from detectors.batch.xxh64 import hash_slice
+from detectors.batch.xxh64 import TOPS, hash_slice, word8
 from detectors.jit import Int64, int64, jit
 from detectors.resolve.addresses import PAIR_LINK, PLACES
 
@@ -40,6 +40,12 @@ def see(
     n = int64(0)
     i = start
     while i < end:
+        if i + 8 <= end and word8(data, i) & TOPS == 0:
+            for k in range(8):
+                seen[np.uint64(n + k)] = data[np.uint64(i + k)]
+            n += 8
+            i += 8
+            continue
         b = data[np.uint64(i)]
         if b < 0x80:
             seen[np.uint64(n)] = b
@@ -119,6 +125,17 @@ def evm_of(seen: NDArray[Any], start: Int64, end: Int64) -> Int64:
 
 
 @jit
+def _word_of(seen: NDArray[Any], i: Int64, end: Int64) -> Int64:
+    """Eight characters of ASCII as a word, zeros behind the end."""
+    if i + 8 <= end:
+        return np.int64(word8(seen, i))
+    word = int64(0)
+    for k in range(max(end - i, 0)):
+        word |= int64(seen[np.uint64(i + k)]) << (8 * k)
+    return word
+
+
+@jit
 def look_up(seen: NDArray[Any], start: Int64, end: Int64, known: NDArray[Any]) -> Int64:
     """Value of a known address, UNKNOWN where it is none.
 
@@ -135,9 +152,8 @@ def look_up(seen: NDArray[Any], start: Int64, end: Int64, known: NDArray[Any]) -
             high = middle
     while low < known.shape[0] and known[low, 0] == wanted:
         same = True
-        for i in range(8 * (known.shape[1] - 2)):
-            c = int(seen[start + i]) if start + i < end else 0
-            same = same and known[low, 2 + (i >> 3)] >> (8 * (i & 7)) & 255 == c
+        for k in range(known.shape[1] - 2):
+            same = same and known[low, 2 + k] == _word_of(seen, start + 8 * k, end)
         if same:
             return int(known[low, 1])
         low += 1

@@ -106,41 +106,46 @@ def _plain_block(  # pragma: no cover - runs in numba's compiler alone
     return look
 
 
-def bytes_at(data: NDArray[Any], i: Int64, byte: int) -> Int64:
-    r"""Of the BLOCK bytes from i on those that are one, as bits, the first the lowest.
+def bytes_between(data: NDArray[Any], i: Int64, low: int, high: int) -> Int64:
+    r"""Of the BLOCK bytes from i on those that are ``low`` or more and ``high`` or less, as bits, the first the lowest.
 
     ``data`` is uint8 and holds them all.
 
-    >>> int(bytes_at(np.frombuffer(b"a\nb\n".ljust(BLOCK), np.uint8), int64(0), 10))
+    >>> int(bytes_between(np.frombuffer(b"a\nb\n".ljust(BLOCK), np.uint8), int64(0), 10, 10))
     10
     """
-    some = data[int(i) : int(i) + BLOCK] == byte
+    block = data[int(i) : int(i) + BLOCK]
+    some = (block >= low) & (block <= high)
     return int64(int.from_bytes(np.packbits(some, bitorder="little").tobytes(), "little"))
 
 
 @intrinsic
-def _same(  # pragma: no cover - runs in numba's compiler alone
+def _between(  # pragma: no cover - runs in numba's compiler alone
     _: Any,
     data: Any,
     i: Any,  # noqa: ARG001 - numba wants the names of the arguments
-    byte: Any,  # noqa: ARG001
+    low: Any,  # noqa: ARG001
+    high: Any,  # noqa: ARG001
 ) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = _place(context, builder, signature, args)
-        marks = builder.icmp_unsigned("==", _block(builder, place, 8), _every(builder, args[2], 8))
+        block = _block(builder, _place(context, builder, signature, args), 8)
+        above = builder.sub(block, _every(builder, args[2], 8))
+        room = _every(builder, builder.sub(args[3], args[2]), 8)
+        marks = builder.icmp_unsigned("<=", above, room)
         return builder.zext(builder.bitcast(marks, ir.IntType(BLOCK)), ir.IntType(64))
 
-    return types.int64(data, types.int64, types.int64), generate
+    return types.int64(data, types.int64, types.int64, types.int64), generate
 
 
-@overload(bytes_at, inline="always")
-def _bytes_at(  # pragma: no cover - runs in numba's compiler alone
+@overload(bytes_between, inline="always")
+def _bytes_between(  # pragma: no cover - runs in numba's compiler alone
     data: Any,  # noqa: ARG001
     i: Any,  # noqa: ARG001
-    byte: Any,  # noqa: ARG001
+    low: Any,  # noqa: ARG001
+    high: Any,  # noqa: ARG001
 ) -> Any:
-    def look(data: Any, i: Any, byte: Any) -> Any:
-        return _same(data, i, byte)
+    def look(data: Any, i: Any, low: Any, high: Any) -> Any:
+        return _between(data, i, low, high)
 
     return look
 

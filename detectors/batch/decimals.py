@@ -7,30 +7,55 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.batch.xxh64 import word8
+from detectors.batch.xxh64 import TOPS, word8
 from detectors.jit import Int64, int64, jit
 
 _DIGITS: Final = 15
+_WHOLE_DIGITS: Final = 18
 _MOST: Final = 12  # digits before the point: no money reaches 10^12
 _LEAST: Final = -28
 _ZEROS: Final = np.uint64(0x3030303030303030)
-_HIGHS: Final = np.uint64(0xF0F0F0F0F0F0F0F0)
-_LOWS: Final = np.uint64(0x0F0F0F0F0F0F0F0F)
-_SIXES: Final = np.uint64(0x0606060606060606)
+_TO_TOPS: Final = np.uint64(
+    0x7676767676767676
+)  # takes ten and more, and no digit, to the highest bit
+_PLACES: Final = np.uint64(0x0001020304050607)  # times 2^8k its highest byte is k
 _PAIRS: Final = np.uint64(0x00FF00FF00FF00FF)
 _FOURS: Final = np.uint64(0x0000FFFF0000FFFF)
+_ONE: Final = np.uint64(1)
 _POWERS: Final = np.array([10**k for k in range(19)], np.int64)
 
 
 @jit
-def _eight(v: Any) -> Int64:
-    """The number that eight digits of ASCII say, -1 where one is no digit."""
-    if v & _HIGHS != _ZEROS or (v + _SIXES) & _HIGHS != _ZEROS:
-        return int64(-1)
+def _digits_of(mantissa: Int64) -> Int64:
+    n = int64(0)
+    while n < 19 and mantissa >= _POWERS[n]:
+        n += 1
+    return n
+
+
+@jit
+def _digits_at(data: NDArray[Any], i: Int64, end: Int64) -> tuple[Int64, Int64]:
+    """How many digits follow each other from i on, eight at most, and what they say."""
+    n = number = int64(0)
+    if i + 8 > data.shape[0]:
+        while i + n < end and n < 8 and 48 <= data[np.uint64(i + n)] <= 57:
+            number = number * 10 + int64(data[np.uint64(i + n)]) - 48
+            n += 1
+        return n, number
+    v = word8(data, i) ^ _ZEROS
+    others = ((v + _TO_TOPS) | v) & TOPS  # the lowest is right, the next may be a carry
+    n = int64(8)
+    if others:
+        lowest = (others & (~others + _ONE)) >> np.uint64(7)
+        n = np.int64((lowest * _PLACES) >> np.uint64(56))
+    n = min(n, end - i)
+    if n <= 0:
+        return int64(0), number
+    v <<= np.uint64(8 * (8 - n))
     # Neighbours are joined: digits to pairs, pairs to fours, fours to eight.
-    v = ((v & _LOWS) * np.uint64(10 << 8 | 1)) >> np.uint64(8)
-    v = ((v & _PAIRS) * np.uint64(100 << 16 | 1)) >> np.uint64(16)
-    return np.int64(((v & _FOURS) * np.uint64(10_000 << 32 | 1)) >> np.uint64(32))
+    v = ((v * np.uint64(10 << 8 | 1)) >> np.uint64(8)) & _PAIRS
+    v = ((v * np.uint64(100 << 16 | 1)) >> np.uint64(16)) & _FOURS
+    return n, np.int64((v * np.uint64(10_000 << 32 | 1)) >> np.uint64(32))
 
 
 @jit
@@ -41,34 +66,31 @@ def read_number(data: NDArray[Any], i: Int64, end: Int64) -> tuple[Int64, Int64,
         i += 1
     first = i
     mantissa = exponent = digits = int64(0)
-    while digits <= 8 and i + 8 <= end and (digits > 0 or data[np.uint64(i)] != 48):
-        more = _eight(word8(data, i))
-        if more < 0:
-            break
-        mantissa = mantissa * 100_000_000 + more
-        digits += 8
-        i += 8
-    while i < end and 48 <= data[np.uint64(i)] <= 57:
-        mantissa = mantissa * 10 + int64(data[np.uint64(i)]) - 48
-        digits += int64(mantissa > 0)
-        i += 1
-        if digits > 18:
+    n = int64(8)
+    while n == 8:
+        n, more = _digits_at(data, i, end)
+        digits += n
+        i += n
+        if digits > _WHOLE_DIGITS:
             return mantissa, exponent, int64(-1), False
-    if i == first or (data[first] == 48 and i > first + 1):
+        mantissa = mantissa * _POWERS[n] + more
+    if digits == 0 or (data[first] == 48 and digits > 1):
         return mantissa, exponent, int64(-1), False
     whole = True
     if i < end and data[np.uint64(i)] == 46:
         whole = False
-        point = i
         i += 1
-        while i < end and 48 <= data[np.uint64(i)] <= 57:
-            mantissa = mantissa * 10 + int64(data[np.uint64(i)]) - 48
-            digits += int64(mantissa > 0)
-            exponent -= 1
-            i += 1
+        point = i
+        n = int64(8)
+        while n == 8:
+            n, more = _digits_at(data, i, end)
+            digits = digits + n if mantissa > 0 else _digits_of(more)
+            exponent -= n
+            i += n
             if digits > _DIGITS or exponent < 10 * _LEAST:
                 return mantissa, exponent, int64(-1), False
-        if i == point + 1:
+            mantissa = mantissa * _POWERS[n] + more
+        if i == point:
             return mantissa, exponent, int64(-1), False
     if i < end and (data[np.uint64(i)] == 101 or data[np.uint64(i)] == 69):
         whole = False
@@ -89,14 +111,6 @@ def read_number(data: NDArray[Any], i: Int64, end: Int64) -> tuple[Int64, Int64,
             return mantissa, exponent, int64(-1), False
         mantissa = -mantissa
     return mantissa, exponent, i, whole
-
-
-@jit
-def _digits_of(mantissa: Int64) -> Int64:
-    n = int64(0)
-    while n < 19 and mantissa >= _POWERS[n]:
-        n += 1
-    return n
 
 
 @jit

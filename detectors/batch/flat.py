@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from detectors.batch.resolver import BatchResolver
@@ -22,8 +22,7 @@ N_NUMBERS: Final = len(NUMBERS)
 _A: Final = NUMBERS.index("a")
 
 
-@dataclass(frozen=True)
-class Flat:
+class Flat(Struct, frozen=True):
     """N checked ticks and mentions in log order; a mention is a row however many tokens it names.
 
     Parameters

@@ -26,12 +26,11 @@ from detectors.batch.unicode import (
     SPECIAL,
     UNSURE,
 )
-from detectors.batch.xxh64 import word8
+from detectors.batch.xxh64 import TOPS, word8
 from detectors.jit import Int64, int64, jit
 
 CHARS_PER_BYTE: Final = 6
 """NFKC makes 18 characters of one of three bytes, and of no other as many."""
-_TOPS: Final = np.uint64(0x8080808080808080)
 
 
 @jit
@@ -59,7 +58,7 @@ def fold_row(
     before = int64(BLANK)  # what was written last; nothing is as good as a space
     i = start
     while i < end:
-        if i + 8 <= end and word8(data, i) & _TOPS == 0:
+        if i + 8 <= end and word8(data, i) & TOPS == 0:
             # Eight of ASCII, without a branch for each: most of what is written.
             every = doubled = int64(0)
             last_one = before

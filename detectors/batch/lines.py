@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.batch.blocks import BLOCK, bytes_at
+from detectors.batch.blocks import BLOCK, bytes_between
 from detectors.batch.strings import I8
 from detectors.jit import int64, jit, lowest
 
@@ -23,7 +23,7 @@ def _split(data: NDArray[Any], starts: NDArray[Any], ends: NDArray[Any]) -> bool
     for i in range(0, size, BLOCK):
         marks = int64(0)
         if i + BLOCK <= size:
-            marks = bytes_at(data, i, _LINE_END)
+            marks = bytes_between(data, i, _LINE_END, _LINE_END)
         else:
             for at in range(i, size):
                 marks |= int64(data[at] == _LINE_END) << (at - i)

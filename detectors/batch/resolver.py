@@ -149,6 +149,8 @@ class BatchResolver:
         """Rows by the version of the lexicon in force at their log times; -1 is before the first."""
         if not len(ts_log_ms):
             return []
+        if self._starts == [0]:  # as most lexicons are; no log time is less
+            return [(0, np.arange(len(ts_log_ms)))]
         ends = int(ts_log_ms.min()), int(ts_log_ms.max())
         low, high = (bisect_right(self._starts, end) - 1 for end in ends)
         if low == high:

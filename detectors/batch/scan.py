@@ -150,17 +150,24 @@ _AS_MENTION, _AS_TICK, _BUY, _SELL = _WORDS
 _PLATFORM_BYTES: Final = np.frombuffer("".join(NUMBERS).encode(), np.uint8)
 _PLATFORM_ENDS: Final = np.cumsum([len(name) for name in NUMBERS])
 _PLATFORM_NUMBERS: Final = np.array(list(NUMBERS.values()), np.int64)
+_PLATFORM_OF: Final = np.full(64, -1, np.int64)
+"""Place of the name whose size, first and last byte lead here. Of two that do one is as good as odd."""
+for _k, _name in enumerate(NUMBERS):
+    _PLATFORM_OF[(len(_name) + ord(_name[0]) + ord(_name[-1])) & 63] = _k
 
 
 @jit
 def _platform(data: NDArray[Any], packed: Int64) -> Int64:
-    start = int64(0)
-    for k in range(_PLATFORM_ENDS.shape[0]):
-        end = _PLATFORM_ENDS[k]
-        if _spells(data, packed, _PLATFORM_BYTES[start:end]):
-            return int64(_PLATFORM_NUMBERS[k])
-        start = end
-    return int64(ODD)
+    start, size = packed >> SIZE_BITS, _size(packed)
+    if size == 0:
+        return int64(ODD)
+    first, last = int64(data[np.uint64(start)]), int64(data[np.uint64(start + size - 1)])
+    k = int64(_PLATFORM_OF[(size + first + last) & 63])
+    if k < 0:
+        return int64(ODD)
+    begin = int64(_PLATFORM_ENDS[k - 1]) if k > 0 else int64(0)
+    same = _spells(data, packed, _PLATFORM_BYTES[begin : _PLATFORM_ENDS[k]])
+    return int64(_PLATFORM_NUMBERS[k]) if same else int64(ODD)
 
 
 @jit

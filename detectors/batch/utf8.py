@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.batch.xxh64 import word8
-from detectors.jit import Int64, jit
+from detectors.batch.blocks import BLOCK, bytes_between
+from detectors.jit import Int64, int64, jit, lowest
 
-_TOPS: Final = np.uint64(0x8080808080808080)
+
+@jit
+def _sound_block(data: NDArray[Any], i: Int64) -> Int64:
+    """Bytes of the BLOCK from i on, where a character begins, that are whole characters; -1 where one is wrong."""
+    beyond = bytes_between(data, i, 0x80, 0xFF)
+    if beyond == 0:
+        return int64(BLOCK)
+    goes_on = bytes_between(data, i, 0x80, 0xBF)
+    of_two, of_four = bytes_between(data, i, 0xC2, 0xDF), bytes_between(data, i, 0xF0, 0xF4)
+    more = bytes_between(data, i, 0xE0, 0xEF) | of_four
+    firsts = of_two | more
+    size = int64(BLOCK)
+    # A character that the block cuts off is looked at with the next.
+    cut = firsts & (1 << (BLOCK - 1)) | more & (1 << (BLOCK - 2)) | of_four & (1 << (BLOCK - 3))
+    if cut:
+        size, cut = lowest(cut)
+    here = (2 << size) - 1  # where the next begins, none before it may want to go on
+    wanted = firsts << 1 | more << 2 | of_four << 3
+    wrong = (beyond & ~(goes_on | firsts)) | (goes_on ^ wanted)
+    e0, ed = bytes_between(data, i, 0xE0, 0xE0), bytes_between(data, i, 0xED, 0xED)
+    f0, f4 = bytes_between(data, i, 0xF0, 0xF0), bytes_between(data, i, 0xF4, 0xF4)
+    if e0 | ed | f0 | f4:  # those behind which not every byte goes on
+        wrong |= e0 << 1 & bytes_between(data, i, 0x80, 0x9F)
+        wrong |= ed << 1 & bytes_between(data, i, 0xA0, 0xBF)
+        wrong |= f0 << 1 & bytes_between(data, i, 0x80, 0x8F)
+        wrong |= f4 << 1 & bytes_between(data, i, 0x90, 0xBF)
+    return int64(-1) if wrong & here else size
 
 
 @jit
@@ -28,12 +54,15 @@ def is_utf8(data: NDArray[Any], start: Int64, end: Int64) -> bool:
     (True, False)
     """
     i = start
+    while i + BLOCK <= end:
+        size = _sound_block(data, i)
+        if size < 0:
+            return False
+        i += size
     while i < end:
         first = int(data[np.uint64(i)])
         if first < 0x80:
             i += 1
-            while i + 8 <= end and word8(data, i) & _TOPS == 0:
-                i += 8
             continue
         low, high = 0x80, 0xBF
         if first < 0xC2 or first > 0xF4:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from detectors.batch import scan
@@ -22,8 +23,7 @@ _AFTER: Final = np.append(np.arange(1, scan.WIDTH + 1) % scan.WIDTH, 0)
 """Which key may follow which, as most write them; the last is what a record may begin with."""
 
 
-@dataclass(frozen=True)
-class Scanned:
+class Scanned(Struct, frozen=True):
     """N records of which ``plain`` are of plain form, bool[N].
 
     ``kind`` and ``aux`` are those of ``Columns``, and ``found`` is what ``scan`` gives, int64[FOUND, N]; of records that

@@ -27,6 +27,8 @@ _P1_P2: Final = np.uint64(0x60EA27EEADC0B5D6)  # the sum of the two, and minus t
 _MINUS_P1: Final = np.uint64(0x61C8864E7A143579)
 _ZERO: Final = np.uint64(0)
 _WIDTH: Final = np.uint64(64)
+TOPS: Final = np.uint64(0x8080808080808080)
+"""The highest bit of each byte of a word: of those of ASCII none is set."""
 _MASK63: Final = np.uint64((1 << 63) - 1)
 
 

@@ -7,12 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import LINE, Int64, Record, jit, prefetch
+from detectors.jit import LINE, Int64, Record, int64, jit, prefetch
 from detectors.layout import BAR_MS, INFO, LATE
 
 VALUE_MAX = 1_000_000_000_000_000  # micro-USD a fill: one billion dollars
 REF_MASK = (1 << 31) - 1
 AHEAD = 24  # records ahead of which one is fetched: two lines each, too far apart to be foreseen
+
+
+@jit
+def without_slot(slots: NDArray[Any], token: NDArray[Any], missing: NDArray[Any]) -> Int64:
+    """Write the tokens, as often as they occur, that have no slot, -1; returns how many."""
+    n = 0
+    for i in range(token.shape[0]):
+        missing[n] = token[i]
+        n += int64(slots[token[i]] < 0)
+    return n
 
 
 @jit

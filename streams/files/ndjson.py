@@ -149,7 +149,9 @@ class LineChunk:
             records = [other for other in self.others if other is not None]
             out = decode_records(records, rest, self.times, plain)
         if len(plain):
-            ticks = int(np.count_nonzero(self.scanned.kind[plain]))
+            ticks = n if only == TICK else 0
+            if only == ANY_KIND:
+                ticks = int(np.count_nonzero(self.scanned.kind[plain]))
             out.counts["tick"] += ticks
             out.counts["mention"] += len(plain) - ticks
             out.rows.append(_Plain(plain, self.scanned))
