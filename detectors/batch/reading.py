@@ -70,12 +70,11 @@ def read(
 ) -> tuple[Int64, Int64, Int64]:
     """Write where words may begin in a copy of n characters to ``begins``, and to ``letters`` those that count.
 
-    ``begins`` holds bits, int64 for each block of BLOCK characters.
-
-    ``text`` has room for BLOCK more. What follows an ``@``, ``#`` or ``$`` is no letter that counts, nor is one after
-    the first WORD_MAX of a word of ASCII. One that counts for two (WIDE) comes with a 0 before it. Returns how many
-    words there are, how many places of ``letters`` are taken, by how many letters, and how many letters and digits
-    of ASCII there are in a row at most, if BLOCK or more.
+    ``text`` has room for BLOCK more; ``begins``, int64, holds a bit for each character, a block a number; ``letters``
+    is uint16, with room for twice the copy. What follows an ``@``, ``#`` or ``$`` is no letter that counts, nor is one
+    after the first WORD_MAX of a word of ASCII. One that counts for two (WIDE) comes with a 0 before it. Returns how
+    many places of ``letters`` are taken, by how many letters, and how many letters and digits of ASCII there are in a
+    row at most, if BLOCK or more.
     """
     at = n_letters = word = joined = named = run = longest = int64(0)
     for i in range(0, n, BLOCK):
@@ -89,7 +88,9 @@ def read(
         inside = names & ~(names + ((opens << 1 | named) & names))
         named = (opens | inside) >> _LAST
         plain, letter = bits_of(text, i, PLAIN) & here, bits_of(text, i, LETTER) & here
-        long = plain & plain << 1  # ends of two, four, eight, nine in a row
+        long = (
+            plain & plain << 1
+        )  # where two, four, eight, nine in a row end: the first eight letters count
         long &= long << 2
         long &= long << 4
         long &= plain << WORD_MAX

@@ -27,8 +27,10 @@ class Strings(Sequence[str]):
     __slots__ = ("data", "ends", "starts")
 
     def __init__(self, data: U1, starts: I8, ends: I8) -> None:
-        self.data = data.view()
-        self.data.flags.writeable = False  # kernels are compiled for this kind of array alone
+        if data.flags.writeable:  # kernels are compiled for arrays that are not, alone
+            data = data.view()
+            data.flags.writeable = False
+        self.data = data
         self.starts = starts
         self.ends = ends
 

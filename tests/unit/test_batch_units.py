@@ -22,10 +22,10 @@ from detectors.batch.strings import Strings
 from detectors.batch.text_table import TextTable
 from detectors.batch.trie import build_trie
 from detectors.batch.unicode import CHAR, LETTER, LIMIT, UNSURE, tables
-from detectors.batch.wire import scan_records
+from detectors.batch.wire import ANY_KIND, scan_records
 from detectors.batch.words import words_of
 from detectors.batch.xxh64 import hash_slice, hashes
-from detectors.columns import Columns, columns_of, columns_of_mentions
+from detectors.columns import MENTION, TICK, Columns, columns_of, columns_of_mentions
 from detectors.hashing import hash64, text_fingerprint
 from detectors.resolve.index import Index
 from detectors.resolve.lexicon import Lexicon
@@ -223,6 +223,7 @@ def test_part_of_scanned_records() -> None:
         (b',"trader_id":"w"', b""),
         (b',"side"', b',"text":"","side"'),
         (b'"id":"t"', b'"id":"t","ts_log_ms":17'),
+        (f'"ts_event_ms":{T0}'.encode(), f'"ts_event_ms":17,"ts_log_ms":{T0}'.encode()),
         (b'"id":"t"', b'"id":"t","order":4700000000000000000'),
         (b'"price_usd":0.5', b'"price_usd":0.' + b"0" * 290 + b"5"),
         (b'"price_usd":0.5', b'"price_usd":"0.5"' + b" " * 3 + b"x"),
@@ -237,14 +238,35 @@ def test_part_of_scanned_records() -> None:
         assert not scan_records([raws[0].replace(*change)]).plain.any(), change
 
 
+@pytest.mark.parametrize("kind", [MENTION, TICK])
+def test_a_batch_of_one_kind_is_what_it_is_among_others(kind: int) -> None:
+    made: list[Mention | Tick] = [
+        Mention(f"m{i}", T0, "x", "ann", f"$MOMO {'龙' * i}", reach=i)
+        if kind == MENTION
+        else Tick(f"t{i}", T0, TOKENS[i % 2], "0.5", i, "sell", "w", liquidity_usd=7)
+        for i in range(5)
+    ]
+    raws = [encode_record(record) for record in made]
+    whole = []
+    for among in ([], [b'{"type":"gap"}']):
+        scanned = scan_records([*among, *raws], kind if not among else ANY_KIND)
+        assert scanned.only == (kind if not among else ANY_KIND)
+        rows, resolver = np.flatnonzero(scanned.plain), BatchResolver(LEXICON)
+        flat = scanned.flat(rows, scanned.ts_log_ms[rows], resolver.token_numbers)
+        whole.append(plain(flat.columns(resolver)[0]))
+    assert whole[0] == whole[1] == rows_one_by_one(made)
+    assert not scan_records(raws, TICK if kind == MENTION else MENTION).plain.any()
+
+
 def test_platforms_of_scanned_posts_however_they_are_spelled() -> None:
-    names = ["x", "RedNote", "usenet", "twitter", " TikTok", "xiaohongshu", "other", "x "]
+    names = ["x", "RedNote", "usenet", "twitter", " TikTok", "xiaohongshu", "other", "x ", ""]
     raws = [
         encode_record(Mention(f"m{i}", T0, name, "ann", "$MOMO")) for i, name in enumerate(names)
     ]
     scanned = scan_records(raws)
     assert scanned.plain.all()
-    flat = scanned.flat(np.arange(8), np.full(8, T0), TextTable(hash64))
+    n = len(names)
+    flat = scanned.flat(np.arange(n), np.full(n, T0), TextTable(hash64))
     assert flat.aux.tolist() == [platform_number(name) for name in names]
 
 
@@ -268,6 +290,12 @@ def test_strings_are_taken_with_rows() -> None:
 @pytest.mark.parametrize("texts", [[], ["", "a", "bc"], ["a", "龙", ""], ["\ud83d", "\ude00", "b"]])
 def test_strings_give_back_what_they_are_made_of(texts: list[str]) -> None:
     assert list(Strings.of(iter(texts))) == texts
+
+
+def test_strings_leave_the_array_they_are_made_of_as_it_is() -> None:
+    data = np.frombuffer(b"momo", np.uint8).copy()
+    texts = Strings(data, np.array([0]), np.array([4]))
+    assert texts[0] == "momo" and data.flags.writeable and not texts.data.flags.writeable
 
 
 def entries_of(text: str) -> NDArray[np.int32]:
