@@ -1,7 +1,8 @@
 """Compilation of the kernels. Uncompiled (``NUMBA_DISABLE_JIT=1``) they give the same bytes.
 
 Rules that keep that true: no fastmath, no libm beyond sqrt, no unsigned 64-bit arithmetic, no
-product that wraps, narrow fields widened before arithmetic.
+product that wraps, narrow fields widened before arithmetic. ``detectors.batch.xxh64`` says which modules do without
+two of them, and how.
 """
 
 from __future__ import annotations

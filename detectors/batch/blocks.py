@@ -21,6 +21,11 @@ BLOCK: Final = 32
 """Bytes or characters looked at together."""
 
 
+def _is_plain(array: Any, kind: Any) -> bool:  # pragma: no cover - runs in numba's compiler alone
+    """Whether a type is one of arrays that lie in memory as blocks are read: numba refuses others."""
+    return isinstance(array, types.Array) and array.layout == "C" and array.dtype == kind
+
+
 def _place(  # pragma: no cover - runs in numba's compiler alone
     context: Any, builder: Any, signature: Any, args: Any
 ) -> Any:
@@ -97,13 +102,13 @@ def _marks(  # pragma: no cover - runs in numba's compiler alone
 
 @overload(plain_block, inline="always")
 def _plain_block(  # pragma: no cover - runs in numba's compiler alone
-    data: Any,  # noqa: ARG001
+    data: Any,
     i: Any,  # noqa: ARG001
 ) -> Any:
     def look(data: Any, i: Any) -> Any:
         return _marks(data, i)
 
-    return look
+    return look if _is_plain(data, types.uint8) else None
 
 
 def bytes_between(data: NDArray[Any], i: Int64, low: int, high: int) -> Int64:
@@ -139,7 +144,7 @@ def _between(  # pragma: no cover - runs in numba's compiler alone
 
 @overload(bytes_between, inline="always")
 def _bytes_between(  # pragma: no cover - runs in numba's compiler alone
-    data: Any,  # noqa: ARG001
+    data: Any,
     i: Any,  # noqa: ARG001
     low: Any,  # noqa: ARG001
     high: Any,  # noqa: ARG001
@@ -147,7 +152,7 @@ def _bytes_between(  # pragma: no cover - runs in numba's compiler alone
     def look(data: Any, i: Any, low: Any, high: Any) -> Any:
         return _between(data, i, low, high)
 
-    return look
+    return look if _is_plain(data, types.uint8) else None
 
 
 def bits_of(text: NDArray[Any], i: Int64, bit: int) -> Int64:
@@ -180,11 +185,11 @@ def _bits(  # pragma: no cover - runs in numba's compiler alone
 
 @overload(bits_of, inline="always")
 def _bits_of(  # pragma: no cover - runs in numba's compiler alone
-    text: Any,  # noqa: ARG001
+    text: Any,
     i: Any,  # noqa: ARG001
     bit: Any,  # noqa: ARG001
 ) -> Any:
     def look(text: Any, i: Any, bit: Any) -> Any:
         return _bits(text, i, bit)
 
-    return look
+    return look if _is_plain(text, types.int32) else None

@@ -51,8 +51,8 @@ def fold_row(
 ) -> tuple[Int64, Int64]:
     """Write the copy of ``data[start:end]``, characters with their bits.
 
-    Returns the copy's length, -1 where a character is not in the tables; and the bits of all its characters together. A
-    copy has at most CHARS_PER_BYTE characters for a byte.
+    Returns the copy's length, -1 where the plain way must fold it; and the bits of all its characters together. A copy
+    has at most CHARS_PER_BYTE characters for a byte.
     """
     n = bits = last = int64(0)
     before = int64(BLANK)  # what was written last; nothing is as good as a space

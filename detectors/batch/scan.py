@@ -1,7 +1,7 @@
 """JSON records of plain form, compiled: where their texts are, and what ``decimals`` reads of their numbers.
 
 A record is of plain form where its keys are those of a mention or a tick, each at most once, its texts are UTF-8 without
-escapes, its numbers at most 15 digits, and every check of ``schemas.decode`` holds that does not
+escapes, its decimals have at most 15 digits and its whole numbers 18, and every check of ``schemas.decode`` holds that does not
 need its token looked at. Whatever else is left to ``schemas.decode``, with all it says of mistakes.
 """
 

@@ -28,7 +28,7 @@ class Scanned(Struct, frozen=True):
 
     ``kind`` and ``aux`` are those of ``Columns``, and ``found`` is what ``scan`` gives, int64[FOUND, N]; of records that
     are not plain they say nothing. ``only`` is the kind of all where all are plain and were to be of it, else
-    ANY_KIND.
+    ANY_KIND: whoever takes a record out of ``plain`` says so here too.
     """
 
     data: U1

@@ -1,6 +1,6 @@
 """XXH64, compiled, over slices of a buffer: equal to ``detectors.hashing.hash64``.
 
-Here and in ``prints``, ``scan`` and ``decimals`` beside it alone unsigned products wrap: every operand is uint64 and
+Here and in ``prints`` and ``decimals`` beside it alone unsigned products wrap: every operand is uint64 and
 said to be, so that compiled and plain code agree (plain numpy warns of the wrap, which callers silence).
 
 References

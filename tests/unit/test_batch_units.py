@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import numba
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 import detectors.batch.numbering
 import detectors.batch.text_table
 from detectors.batch.addresses import UNKNOWN, look_up
-from detectors.batch.blocks import BLOCK
+from detectors.batch.blocks import BLOCK, bits_of
 from detectors.batch.flat import flat_mentions
 from detectors.batch.prints import GRAMS_ROOM, print_letters
 from detectors.batch.reading import read
@@ -27,6 +28,7 @@ from detectors.batch.words import words_of
 from detectors.batch.xxh64 import hash_slice, hashes
 from detectors.columns import MENTION, TICK, Columns, columns_of, columns_of_mentions
 from detectors.hashing import hash64, text_fingerprint
+from detectors.jit import jit
 from detectors.resolve.index import Index
 from detectors.resolve.lexicon import Lexicon
 from schemas.decode import encode_record
@@ -290,6 +292,15 @@ def test_strings_are_taken_with_rows() -> None:
 @pytest.mark.parametrize("texts", [[], ["", "a", "bc"], ["a", "龙", ""], ["\ud83d", "\ude00", "b"]])
 def test_strings_give_back_what_they_are_made_of(texts: list[str]) -> None:
     assert list(Strings.of(iter(texts))) == texts
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="it is numba's compiler that refuses")
+def test_blocks_of_arrays_that_lie_otherwise_are_not_compiled() -> None:
+    first = jit(lambda text: bits_of(text, 0, 1))
+    assert first(np.ones(BLOCK, np.int32)) == (1 << BLOCK) - 1
+    for text in (np.ones(BLOCK), np.ones(2 * BLOCK, np.int32)[::2]):
+        with pytest.raises(numba.core.errors.TypingError):
+            first(text)
 
 
 def test_strings_leave_the_array_they_are_made_of_as_it_is() -> None:
