@@ -16,7 +16,7 @@ I4 = NDArray[np.int32]
 
 
 PAIRS: Final = 1 << 14
-FOURS: Final = 1 << 15
+FOURS: Final = 1 << 16
 _FOURS: Final = PAIRS >> 5
 ROOT: Final = _FOURS + (FOURS >> 5)
 STATES: Final = ROOT + LIMIT
