@@ -48,6 +48,16 @@ def _every(builder: Any, item: Any, bits: int) -> Any:  # pragma: no cover - the
     return builder.shuffle_vector(single, nothing, ir.Constant(firsts, [0] * BLOCK))
 
 
+def _bits_among(builder: Any, marks: Any) -> Any:  # pragma: no cover - the same
+    """BLOCK marks as the bits of an int64."""
+    return builder.zext(builder.bitcast(marks, ir.IntType(BLOCK)), ir.IntType(64))
+
+
+def _as_bits(marks: NDArray[np.bool_]) -> Int64:
+    """The same in numpy."""
+    return int64(int.from_bytes(np.packbits(marks, bitorder="little").tobytes(), "little"))
+
+
 def plain_block(data: NDArray[Any], i: Int64) -> tuple[Int64, Int64]:
     r"""How many of the BLOCK bytes from i on come before a quote, backslash or control; of those, bits of the ones beyond ASCII.
 
@@ -60,8 +70,7 @@ def plain_block(data: NDArray[Any], i: Int64) -> tuple[Int64, Int64]:
     block = data[int(i) : int(i) + BLOCK]
     stops = np.flatnonzero((block == 34) | (block == 92) | (block < 32))
     size = int(stops[0]) if len(stops) else BLOCK
-    beyond = np.flatnonzero(block[:size] >= 128).tolist()
-    return int64(size), int64(sum(1 << k for k in beyond))
+    return int64(size), _as_bits(block[:size] >= 128)
 
 
 @intrinsic
@@ -73,7 +82,7 @@ def _marks(  # pragma: no cover - runs in numba's compiler alone
     pair = types.UniTuple(types.int64, 2)  # type: ignore[attr-defined]
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        bits, word = ir.IntType(BLOCK), ir.IntType(64)
+        word = ir.IntType(64)
         block = _block(builder, _place(context, builder, signature, args), 8)
 
         def every(byte: int) -> Any:
@@ -87,9 +96,7 @@ def _marks(  # pragma: no cover - runs in numba's compiler alone
             builder.icmp_unsigned("<", block, every(32)),
         )
         beyond = builder.icmp_signed("<", block, every(0))
-        stops, beyond = (
-            builder.zext(builder.bitcast(marks, bits), word) for marks in (stops, beyond)
-        )
+        stops, beyond = (_bits_among(builder, marks) for marks in (stops, beyond))
         size = builder.cttz(
             builder.or_(stops, ir.Constant(word, 1 << BLOCK)), ir.Constant(ir.IntType(1), 1)
         )
@@ -121,7 +128,7 @@ def bytes_between(data: NDArray[Any], i: Int64, low: int, high: int) -> Int64:
     """
     block = data[int(i) : int(i) + BLOCK]
     some = (block >= low) & (block <= high)
-    return int64(int.from_bytes(np.packbits(some, bitorder="little").tobytes(), "little"))
+    return _as_bits(some)
 
 
 @intrinsic
@@ -137,7 +144,7 @@ def _between(  # pragma: no cover - runs in numba's compiler alone
         above = builder.sub(block, _every(builder, args[2], 8))
         room = _every(builder, builder.sub(args[3], args[2]), 8)
         marks = builder.icmp_unsigned("<=", above, room)
-        return builder.zext(builder.bitcast(marks, ir.IntType(BLOCK)), ir.IntType(64))
+        return _bits_among(builder, marks)
 
     return types.int64(data, types.int64, types.int64, types.int64), generate
 
@@ -164,7 +171,7 @@ def bits_of(text: NDArray[Any], i: Int64, bit: int) -> Int64:
     True
     """
     some = text[int(i) : int(i) + BLOCK] & np.int32(bit) != 0
-    return int64(int.from_bytes(np.packbits(some, bitorder="little").tobytes(), "little"))
+    return _as_bits(some)
 
 
 @intrinsic
@@ -178,7 +185,7 @@ def _bits(  # pragma: no cover - runs in numba's compiler alone
         block = _block(builder, _place(context, builder, signature, args), 32)
         some = builder.and_(block, _every(builder, args[2], 32))
         marks = builder.icmp_unsigned("!=", some, ir.Constant(some.type, [0] * BLOCK))
-        return builder.zext(builder.bitcast(marks, ir.IntType(BLOCK)), ir.IntType(64))
+        return _bits_among(builder, marks)
 
     return types.int64(text, types.int64, types.int64), generate
 

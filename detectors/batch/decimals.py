@@ -15,9 +15,8 @@ _WHOLE_DIGITS: Final = 18
 _MOST: Final = 12  # digits before the point: no money reaches 10^12
 _LEAST: Final = -28
 _ZEROS: Final = np.uint64(0x3030303030303030)
-_TO_TOPS: Final = np.uint64(
-    0x7676767676767676
-)  # takes ten and more, and no digit, to the highest bit
+_TO_TOPS: Final = np.uint64(0x7676767676767676)
+"""Takes ten and more, and no digit, to the highest bit."""
 _PLACES: Final = np.uint64(0x0001020304050607)  # times 2^8k its highest byte is k
 _PAIRS: Final = np.uint64(0x00FF00FF00FF00FF)
 _FOURS: Final = np.uint64(0x0000FFFF0000FFFF)

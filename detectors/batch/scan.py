@@ -61,7 +61,6 @@ _KEY_OF: Final = np.full(64, -1, np.int64)
 """Number of the one key whose size, first and last byte lead to a place; see ``_key_at``."""
 for _k, _key in enumerate(KEYS):
     _KEY_OF[(len(_key) + 3 * ord(_key[0]) + 2 * ord(_key[-1])) & 63] = _k
-_NONE: Final = np.uint64(0)
 
 
 @jit
@@ -172,7 +171,7 @@ def _platform(data: NDArray[Any], packed: Int64) -> Int64:
 
 @jit
 def _checked(data: NDArray[Any], row: NDArray[Any], seen: Int64) -> Int64:
-    """Kind of a record whose fields are read and hold, -1 where one does not."""
+    """Kind of a record whose fields are read and hold, its side as a number; -1 where one does not."""
     bad, kind = int64(-1), int64(MENTION)
     if _spells(data, row[TYPE], _AS_MENTION):
         if seen & _MENTION_NEEDS != _MENTION_NEEDS or seen & ~_MENTION_HAS:
@@ -192,8 +191,10 @@ def _checked(data: NDArray[Any], row: NDArray[Any], seen: Int64) -> Int64:
             or not 1 <= _size(row[TOKEN]) <= MAX_ID_CHARS
         ):
             return bad
-        if not _spells(data, row[SIDE], _SELL) and not _spells(data, row[SIDE], _BUY):
+        sell = _spells(data, row[SIDE], _SELL)
+        if not sell and not _spells(data, row[SIDE], _BUY):
             return bad
+        row[SIDE] = int64(sell)
     else:
         return bad
     if not seen & (1 << TS_LOG):
@@ -334,7 +335,7 @@ def scan_rows(
             aux[i] = platform
             found[AT_A, i], found[AT_B, i], found[AT_C, i] = 0, row[REACH], 0
         else:
-            aux[i] = _spells(data, row[SIDE], _SELL)
+            aux[i] = row[SIDE]
             found[AT_A, i], found[AT_B, i] = row[PRICE], row[VALUE]
             found[AT_C, i] = row[LIQUIDITY]
             who, text = row[TRADER], row[TOKEN]
