@@ -117,6 +117,7 @@ class AlertWriter:
         exact = price_decimal(price) if price else None
         moved = [_known(x) for x in moves]
         opened = kind != "candidate"
+        asked = self.settings.ticks
         return Alert(
             schema_version=SCHEMA_VERSION,
             alert_id=alert_id(token, start_ms, kind, sequence),
@@ -127,8 +128,8 @@ class AlertWriter:
             ts_episode_start_ms=start_ms,
             ts_bar_end_ms=end_ms,
             ts_available_ms=end_ms + self.settings.lateness_ms,
-            probability=self.model.probability(logit),
-            logit_micro=logit,
+            probability=self.model.probability(logit) if asked else None,
+            logit_micro=logit if asked else None,
             threshold_logit_micro=self.settings.candidate_logit_micro,
             price_usd=format(exact, "f") if exact is not None else None,
             ts_price_ms=price_ms if price else None,

@@ -55,6 +55,11 @@ def episodes(out: Path) -> pa.Table:
     return joined.append_column("fading_over_candidate", ratio).sort_by("candidate_ms")
 
 
+def cell(value: float | None, form: str) -> str:
+    """A number, or a question mark where it is unknown: in a log of posts alone there is no price."""
+    return "?" if value is None else form.format(value)
+
+
 def main(out: Path) -> None:
     """Print the episodes, and how many of the tokens seen had one."""
     table = episodes(out)
@@ -65,9 +70,9 @@ def main(out: Path) -> None:
         at = datetime.fromtimestamp(row["candidate_ms"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         ratio = row["fading_over_candidate"]
         print(
-            f"{at:<20} {row['symbol'] or '?':<10} {row['probability']:>5.2f} "
-            f"{row['price_at_candidate']:>12.4g} {row['best_price_told']:>12.4g} "
-            f"{'still open' if ratio is None else f'{ratio:.2f}x':>17}"
+            f"{at:<20} {row['symbol'] or '?':<10} {cell(row['probability'], '{:.2f}'):>5} "
+            f"{cell(row['price_at_candidate'], '{:.4g}'):>12} {cell(row['best_price_told'], '{:.4g}'):>12} "
+            f"{'still open' if row['fading_ms'] is None else cell(ratio, '{:.2f}x'):>17}"
         )
     tokens = len(pc.unique(pq.read_table(out / "universe.parquet")["token"]))
     print(f"{table.num_rows} episodes of {len(pc.unique(table['token']))} of {tokens} tokens")

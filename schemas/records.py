@@ -249,6 +249,7 @@ class Alert(Struct, frozen=True, tag_field="type", tag="alert"):
     threefold rise is already gone. ``*_share_of_peak`` compare with the episode's own peak so far.
     ``trigger`` is the rule that opened the episode, which a candidate alone tells: the classifier's
     score, a surge of price and trades in a log without posts, or attention in one without trades.
+    Without trades the classifier is not asked: ``probability`` and ``logit_micro`` are None.
     """
 
     schema_version: int
@@ -260,8 +261,8 @@ class Alert(Struct, frozen=True, tag_field="type", tag="alert"):
     ts_episode_start_ms: Ms
     ts_bar_end_ms: Ms
     ts_available_ms: Ms
-    probability: float
-    logit_micro: int
+    probability: float | None
+    logit_micro: int | None
     threshold_logit_micro: int
     price_usd: str | None
     ts_price_ms: Ms | None

@@ -45,8 +45,10 @@ def name_of(alert: Alert) -> str:
 
 def facts(alert: Alert) -> str:
     """How sure it is, and where the price and the attention stand."""
-    scored = alert.kind in ("candidate", "update") and alert.trigger != "attention"
-    parts = [f"P {alert.probability:.0%}"] if scored else []
+    rises = alert.kind in ("candidate", "update")
+    parts = []
+    if rises and alert.probability is not None:
+        parts.append(f"P {alert.probability:.0%}")
     if alert.price_usd is not None:
         parts.append(dollars(float(alert.price_usd)))
     if alert.market_cap_usd is not None:

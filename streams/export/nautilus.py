@@ -19,6 +19,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from detectors.model import MICRO
 from schemas.errors import InputFileError, UserError
 from schemas.records import Alert
 
@@ -70,7 +71,7 @@ def row_of(alert: Alert) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(alert, name, None) for name in FIELDS}
     row |= {
         "ts_episode_start": alert.ts_episode_start_ms * NS_PER_MS,
-        "logit": alert.logit_micro / 1e6,
+        "logit": None if alert.logit_micro is None else alert.logit_micro / MICRO,
         "price_usd": None if alert.price_usd is None else float(alert.price_usd),
         "reasons": msgspec.json.encode(alert.reasons).decode(),
         "evidence": msgspec.json.encode(alert.evidence).decode(),

@@ -31,7 +31,7 @@ def alert_line(alert: Alert) -> str:
         f"{alert.kind:<9}",
         shown(alert.symbol or alert.token),
     ]
-    if _was_asked(alert):
+    if alert.probability is not None:
         parts.append(f"p={alert.probability:.2f}")
     if alert.price_usd is not None:
         parts.append(f"${alert.price_usd}")
@@ -41,12 +41,6 @@ def alert_line(alert: Alert) -> str:
     if alert.reasons:
         parts.append(f"because {', '.join(map(_weighed, alert.reasons[:3]))}")
     return "  ".join(parts)
-
-
-def _was_asked(alert: Alert) -> bool:
-    """Whether the classifier has to do with an alert: where there are no trades, it has not."""
-    by_rule = alert.trigger in ("classifier", "surge")
-    return by_rule or any(why.contribution_logit for why in alert.reasons)
 
 
 def _weighed(why: Reason) -> str:

@@ -59,7 +59,7 @@ _ALERT = Alert(
 
 
 def alert(
-    name: str, ts_ms: int, p: float = 0.9, kind: AlertKind = "candidate", sequence: int = 0
+    name: str, ts_ms: int, p: float | None = 0.9, kind: AlertKind = "candidate", sequence: int = 0
 ) -> Alert:
     """An alert of the episode ``name``, available at ``ts_ms`` for all but follow-ups' episodes."""
     order = {"candidate": 0, "update": 1, "fading": 2, "closed": 3}[kind]

@@ -253,6 +253,20 @@ async def test_kinds_are_chosen_by_the_endpoint(tmp_path: Path) -> None:
         assert r.ids == ["gd_a", "gd_a3"]
 
 
+async def test_what_has_no_probability_is_held_back_by_the_budget_alone(tmp_path: Path) -> None:
+    async with receiver() as r:
+        chosen = endpoint(r.url, min_probability=0.5, max_per_day=2)
+        async with Door(tmp_path, chosen) as door:
+            now = door.clock.ms
+            await door.dispatcher.offer(
+                [alert(name, now + k, None) for k, name in enumerate("abc")]
+            )
+            await door.until("gd_c", "dropped_by_budget")
+            await door.until("gd_b", "delivered")
+        assert r.ids == ["gd_a", "gd_b"]
+        assert json.loads(r.got[0].body)["data"]["probability"] is None
+
+
 async def test_replayed_alerts_go_only_where_they_are_wanted(tmp_path: Path) -> None:
     async with receiver() as r:
         plain = endpoint(r.url)

@@ -13,12 +13,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from schemas.decode import decode_record
-from schemas.records import Tick
+from schemas.records import Heartbeat, Mention, Tick
 from streams.cli.main import exit_code
 from streams.files.write import write_records
+from tests.helpers.logs import T0, TOKENS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DAY_MS = 86_400_000
@@ -91,6 +93,23 @@ def test_arrow_episodes(demo: Demo) -> None:
     assert f"{len(expected)} episodes of " in printed
     momo = next(row for row in rows if row["symbol"] == "MOMO")
     assert f"{momo['fading_over_candidate']:.2f}x" in printed
+
+
+def test_arrow_episodes_of_posts_alone_have_neither_price_nor_probability(tmp_path: Path) -> None:
+    """Six posts an hour for a day and a half, then one every 20 s: an episode of attention alone."""
+    times = [*range(0, 30 * 3_600, 600), *range(30 * 3_600, 31 * 3_600, 20)]
+    posts = [Mention(f"m{at}", T0 + at * 1_000, "x", f"a{at}", tokens=(TOKENS[0],)) for at in times]
+    write_records([*posts, Heartbeat("end", T0 + 33 * 3_600_000)], tmp_path / "log.parquet")
+    config, out = tmp_path / "posts.toml", tmp_path / "out"
+    config.write_text("[engine]\nticks = false\nmin_authors_15m = 5\n")
+    args = ["replay", str(tmp_path / "log.parquet"), "--config", str(config), "--out", str(out)]
+    assert exit_code(args) == 0
+    alerts = pq.read_table(out / "alerts.parquet")
+    assert alerts["kind"].to_pylist()[:2] == ["candidate", "fading"]
+    for name in ("price_usd", "probability", "logit_micro"):
+        assert alerts[name].null_count == len(alerts), name
+    _, row, _ = _printed("arrow_episodes", out).splitlines()
+    assert row.split()[2:] == ["?", "?", "?", "?", "?"]  # symbol, P, price, best, ratio
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 30.0])

@@ -123,6 +123,9 @@ def test_the_classifier_is_not_asked_without_trades() -> None:
     assert bench.run(SWELL_S + HOUR_S) == []
     alerts = told(model=EAGER)
     assert [alert.trigger for alert in alerts] == ["attention", None, None]
+    assert {(alert.probability, alert.logit_micro) for alert in alerts} == {(None, None)}
+    assert json.loads(encode_alert(alerts[0]))["probability"] is None
+    assert "P " not in sentence(alerts[0])
 
 
 def test_no_update_however_the_settings_are() -> None:

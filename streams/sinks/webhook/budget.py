@@ -8,7 +8,8 @@ day, and falls back as the day catches up::
 
 ``elapsed`` is the share of the UTC day gone at the alert's own log time (``ts_available_ms``), and
 ``spent`` the number of that day's candidates sent or waiting to be. A candidate goes out if its
-probability reaches the bar and the budget is not spent. The rule reads no clock: the same alerts in
+probability reaches the bar and the budget is not spent; where it has none (no trades, so no
+classifier) the budget alone decides. The rule reads no clock: the same alerts in
 the same order make the same choice, on any machine.
 """
 

@@ -81,7 +81,11 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class Delivery:
-    """One alert on its way to one endpoint, as its row says. Times in ms; ``admitted`` is 0 or 1."""
+    """One alert on its way to one endpoint, as its row says. Times in ms; ``admitted`` is 0 or 1.
+
+    ``probability`` is 1 where the alert has none: there is nothing to choose by, and the day's budget
+    alone holds it back.
+    """
 
     endpoint: str
     alert_id: str
@@ -192,7 +196,7 @@ class Outbox:
                         alert.token,
                         alert.ts_episode_start_ms,
                         alert.sequence,
-                        alert.probability,
+                        1.0 if alert.probability is None else alert.probability,
                         alert.ts_available_ms,
                         day_of(alert.ts_available_ms),
                         expires_ms,
