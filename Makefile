@@ -7,6 +7,8 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 RUN_STAMP := $(VENV)/.run-installed
 DEV_STAMP := $(VENV)/.dev-installed
+NAUTILUS := .venv-nautilus
+NAUTILUS_STAMP := $(NAUTILUS)/.installed
 
 # The first interpreter that is new enough and can make an environment; PYTHON=... chooses another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -16,15 +18,17 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # Two workers suit two cores; files stay whole, so that a broker or a compile is paid for once.
 PYTEST := $(PY) -m pytest -n 2 --dist loadfile
 
-.PHONY: help setup setup-dev demo demo-kafka test cover check fix schema golden docs chaos deploy-hosts deploy-docker bench bench-kafka lock clean
+.PHONY: help setup setup-dev setup-nautilus demo demo-kafka test cover check fix schema golden docs chaos deploy-hosts deploy-docker bench bench-kafka lock clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
-		printf '  make %-12s %s\n' "$$name" "$$what"; done
+		printf '  make %-14s %s\n' "$$name" "$$what"; done
 
 setup: $(RUN_STAMP) ## make .venv with everything goldendog needs to run
 
 setup-dev: $(DEV_STAMP) ## the same, with what tests and checks need
+
+setup-nautilus: $(NAUTILUS_STAMP) ## make .venv-nautilus, where tests read an export with NautilusTrader (600 MB)
 
 $(PY):
 	@test -n "$(PYTHON)" || { echo "goldendog needs Python 3.11 to 3.14 with its venv module; install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
@@ -40,6 +44,15 @@ $(RUN_STAMP): requirements/run.lock pyproject.toml | $(PY)
 $(DEV_STAMP): requirements/dev.lock $(RUN_STAMP)
 	@echo "Installing what tests and checks need ..." >&2
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(NAUTILUS_STAMP): requirements/nautilus.lock
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		|| { echo "nautilus_trader 1.221.0 has wheels for Python 3.11 to 3.13 alone; name one: make PYTHON=/path/to/python3.13 setup-nautilus" >&2; exit 2; }
+	@echo "Installing NautilusTrader into $(NAUTILUS) (once; half a minute or more) ..." >&2
+	@$(PYTHON) -m venv $(NAUTILUS)
+	@$(NAUTILUS)/bin/python -m pip --disable-pip-version-check --quiet install --no-compile --no-deps --require-hashes \
+		--only-binary :all: -r requirements/nautilus.lock
 	@touch $@
 
 demo: setup ## play the RedNote wave of January 2025, from posts and trades to alerts
@@ -98,7 +111,10 @@ lock: ## resolve the dependencies anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --upgrade pyproject.toml --group build --group dev \
 		-c requirements/run.lock -o requirements/dev.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --upgrade --group nautilus --no-deps \
+		-c requirements/dev.lock -o requirements/nautilus.lock
 
-clean: ## remove the environment and what tools left behind
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+clean: ## remove the environments and what tools left behind
+	@rm -rf $(VENV) $(NAUTILUS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
