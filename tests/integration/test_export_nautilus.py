@@ -1,14 +1,11 @@
-"""Alerts in a catalog of NautilusTrader: by its documented layout, and read back where it is installed."""
+"""Alerts in a catalog of NautilusTrader: by its documented layout, and read back by it."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-import warnings
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -18,18 +15,23 @@ import pytest
 from schemas.records import Alert
 from streams.cli.main import exit_code
 from streams.export.nautilus import FIELDS, FOLDER, MODULE, SCHEMA, read_alerts, write_catalog
+from tests.helpers import nautilus
 from tests.helpers.golden import GOLDEN
 
 NS = 1_000_000
 
 
+def _replayed(folder: Path) -> Path:
+    out = folder / "out"
+    out.mkdir()
+    (out / "alerts.ndjson").write_bytes(GOLDEN.read_bytes())
+    return out
+
+
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """A replay's output as far as the export reads it."""
-    folder = tmp_path / "out"
-    folder.mkdir()
-    (folder / "alerts.ndjson").write_bytes(GOLDEN.read_bytes())
-    return folder
+    return _replayed(tmp_path)
 
 
 def _export(out: Path, catalog: Path, *more: str) -> int:
@@ -115,82 +117,40 @@ def test_the_module_defines_the_class_of_the_columns(out: Path, tmp_path: Path) 
     assert {name: kind.__name__ for name, kind in annotations.items()} == FIELDS
 
 
-# NautilusTrader is too large for every run of the tests; see docs/adr/0020.
-needs_nautilus = pytest.mark.skipif(
-    importlib.util.find_spec("nautilus_trader") is None,
-    reason="nautilus_trader is not installed; install it to read the catalog with the real one",
-)
+class Reading(NamedTuple):
+    """Alerts in the order of when they were known, and what the real NautilusTrader told of them."""
+
+    alerts: list[Alert]
+    since_ns: int
+    ours: Path
+    anew: Path
+    told: Any
 
 
 @pytest.fixture(scope="module")
-def kind(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The class that an export defines; Nautilus takes one of a name, once."""
-    catalog = tmp_path_factory.mktemp("module")
-    assert write_catalog([], catalog) is None
-    spec = importlib.util.spec_from_file_location("golden_dog_alert", catalog / MODULE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["golden_dog_alert"] = module
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        spec.loader.exec_module(module)
-    return module.GoldenDogAlert
+def reading(tmp_path_factory: pytest.TempPathFactory) -> Reading:
+    """The golden alerts in a catalog that it read, and wrote anew."""
+    folder = tmp_path_factory.mktemp("nautilus")
+    ours, anew = folder / "ours", folder / "anew"
+    alerts = sorted(read_alerts(_replayed(folder)), key=lambda a: a.ts_available_ms)
+    assert write_catalog(alerts, ours) is not None
+    since_ns = alerts[10].ts_available_ms * NS
+    return Reading(alerts, since_ns, ours, anew, nautilus.read(ours, since_ns, anew))
 
 
-@needs_nautilus
 def test_nautilus_reads_the_catalog_and_hands_each_alert_over_when_it_was_known(
-    out: Path, tmp_path: Path, kind: Any
+    reading: Reading,
 ) -> None:
-    warnings.simplefilter("ignore")
-    from nautilus_trader.backtest.config import BacktestEngineConfig
-    from nautilus_trader.backtest.engine import BacktestEngine
-    from nautilus_trader.common.actor import Actor
-    from nautilus_trader.config import LoggingConfig
-    from nautilus_trader.model.data import DataType
-    from nautilus_trader.model.identifiers import ClientId
-    from nautilus_trader.persistence.catalog import ParquetDataCatalog
-
-    alerts = sorted(read_alerts(out), key=lambda a: a.ts_available_ms)
-    assert write_catalog(alerts, tmp_path / "cat") is not None
-    assert kind._schema == SCHEMA
-    catalog = ParquetDataCatalog(str(tmp_path / "cat"))
-    assert catalog.list_data_types() == [FOLDER.name]
-    found = catalog.query(kind)
-    assert [d.data.alert_id for d in found] == [a.alert_id for a in alerts]
-    assert [d.ts_init for d in found] == [a.ts_available_ms * NS for a in alerts]
-    since = catalog.query(kind, start=alerts[10].ts_available_ms * NS)
-    assert len(since) == sum(a.ts_available_ms >= alerts[10].ts_available_ms for a in alerts)
-
-    got: list[tuple[str, int]] = []
-
-    class Listener(Actor):  # type: ignore[misc]
-        def on_start(self) -> None:
-            self.subscribe_data(DataType(kind), client_id=ClientId("GOLDENDOG"))
-
-        def on_data(self, data: Any) -> None:
-            got.append((data.alert_id, self.clock.timestamp_ns()))
-
-    engine = BacktestEngine(
-        BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True), run_analysis=False)
-    )
-    engine.add_actor(Listener())
-    engine.add_data(found, client_id=ClientId("GOLDENDOG"))
-    engine.run()
-    engine.dispose()
-    assert got == [(a.alert_id, a.ts_available_ms * NS) for a in alerts]
+    known = [[a.alert_id, a.ts_available_ms * NS] for a in reading.alerts]
+    assert reading.told["schema"] == SCHEMA.to_string()
+    assert reading.told["types"] == [FOLDER.name]
+    assert reading.told["alerts"] == known
+    assert reading.told["since"] == [name for name, ns in known if ns >= reading.since_ns]
+    assert reading.told["handed_over"] == known
 
 
-@needs_nautilus
-def test_our_file_is_the_one_nautilus_writes(out: Path, tmp_path: Path, kind: Any) -> None:
-    warnings.simplefilter("ignore")
-    from nautilus_trader.persistence.catalog import ParquetDataCatalog
-
-    alerts: list[Alert] = read_alerts(out)
-    ours = write_catalog(alerts, tmp_path / "ours")
-    assert ours is not None
-    objects = [each.data for each in ParquetDataCatalog(str(tmp_path / "ours")).query(kind)]
-    ParquetDataCatalog(str(tmp_path / "theirs")).write_data(objects)
-    (theirs,) = (tmp_path / "theirs").rglob("*.parquet")
-    assert theirs.relative_to(tmp_path / "theirs") == ours.relative_to(tmp_path / "ours")
+def test_our_file_is_the_one_nautilus_writes(reading: Reading) -> None:
+    (ours,) = reading.ours.rglob("*.parquet")
+    (theirs,) = reading.anew.rglob("*.parquet")
+    assert theirs.relative_to(reading.anew) == ours.relative_to(reading.ours)
     assert pq.read_table(theirs).equals(pq.read_table(ours))
