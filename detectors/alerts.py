@@ -86,8 +86,8 @@ class AlertWriter:
         numbers = np.empty((n, MAX_REASONS + 1, 3))
         model = self.model
         explain(
-            n, ints, features, means, deviations, model.feat, model.thr, model.missing_left,
-            model.expected, self.settings.ticks, most, numbers,
+            n, ints, features, means, deviations, model.place, model.thr, model.expected,
+            self.settings.ticks, most, numbers,
         )  # fmt: skip
         alerts = [
             self._alert(token_of(row[1]), row, features_of, reasons, moves, id_of)

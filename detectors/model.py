@@ -65,6 +65,11 @@ class Model:
             raise ModelError("the model names a feature that is none", "train it again")
 
     @cached_property
+    def place(self) -> NDArray[np.uint8]:
+        """Shape (T, 31): twice a node's feature number, and one more where an unknown goes left."""
+        return (2 * self.feat + self.missing_left).astype(np.uint8)
+
+    @cached_property
     def _calibration(self) -> tuple[list[int], list[float]]:
         return self.steps.tolist(), self.probabilities.tolist()
 
@@ -79,7 +84,7 @@ class Model:
         Their sum and the logit of the unread model, ``base`` and the trees' roots, make the logit
         (Saabas 2014, "Interpreting random forests").
         """
-        return contributions(features, self.feat, self.thr, self.missing_left, self.expected)
+        return contributions(features, self.place, self.thr, self.expected)
 
 
 def blank_model(base: float = -50.0) -> Model:

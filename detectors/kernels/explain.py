@@ -97,9 +97,8 @@ def explain(
     f: NDArray[Any],
     means: NDArray[Any],
     deviations: NDArray[Any],
-    feat: NDArray[Any],
+    nodes: NDArray[Any],
     thr: NDArray[Any],
-    missing_left: NDArray[Any],
     expected: NDArray[Any],
     asked: bool,
     most: NDArray[Any],
@@ -116,7 +115,7 @@ def explain(
     width = most.shape[1]
     added = np.empty(f.shape[1], np.int64)
     for i in range(n):
-        part = contributions(f[i], feat, thr, missing_left, expected)
+        part = contributions(f[i], nodes, thr, expected)
         kind = ints[i, KIND]
         for k in range(f.shape[1]):
             added[k] = np.int64(np.floor(part[k] * MICRO + 0.5))

@@ -90,6 +90,20 @@ def count_rest(s: Record, b: Int64, n: NDArray[Any]) -> None:
 
 
 @jit
+def traded_short(s: Record, b: Int64) -> tuple[Int64, Int64]:
+    """Value bought and sold in the short window, in micro-USD."""
+    bars = s["wbar"]
+    buys = np.int64(0)
+    sells = np.int64(0)
+    for k in range(SHORT):
+        if np.int64(bars[k]) > b - SHORT and s["wtrades"][k] > 0:
+            money = s["w"][k]["money"]
+            buys += money[1]
+            sells += money[2]
+    return buys, sells
+
+
+@jit
 def authors_short(s: Record, b: Int64, bits: NDArray[Any]) -> Int64:
     """Estimated distinct authors of the short window; ``bits`` is scratch.
 

@@ -11,26 +11,27 @@ from numpy.typing import NDArray
 from detectors.jit import Int64, Record, jit
 from detectors.kernels.episodes import NEVER, T_ATTENTION, swells
 from detectors.kernels.features import (
-    BUYS,
     L_MENTIONS,
     L_TRADES,
     L_VOLUME,
     MENTIONS,
     RETURN_FLOOR,
-    SELLS,
     TRADES,
     authors_short,
     baseline_minutes,
     baseline_quarters,
     start_ms,
+    traded_short,
     traders_short,
 )
 from detectors.kernels.maths import (
     VOLUME_UNIT,
     Y_UNIT,
+    deviation,
     stabilise,
     stabilise_count,
     stabilise_net,
+    zscore,
 )
 from detectors.kernels.week import baseline_hours, score_week
 from detectors.layout import (
@@ -88,9 +89,14 @@ def may_swell(
 
 
 @jit
-def rises(y: Int64, n: Int64, total: Int64, floor: Int64) -> bool:
-    """Whether y may stand HOT deviations above its baseline, a deviation being ``floor`` at least."""
-    return y * n - total >= HOT * floor * n
+def reaches(y: Int64, n: Int64, total: Int64, squares: Int64, floor: float) -> bool:
+    """Whether the score of y against n values reaches HOT; n is at least 1.
+
+    No deviation is below its floor, so that most are told by whole numbers alone.
+    """
+    if y * n - total < HOT * np.int64(floor) * n:
+        return False
+    return zscore(y, n, total, deviation(n, total, squares, floor)) >= HOT
 
 
 @jit
@@ -100,7 +106,7 @@ def at_most(count: Int64) -> Int64:
 
 
 @jit
-def may_be_hot(
+def runs_hot(
     s: Record,
     b: Int64,
     n: NDArray[Any],
@@ -108,46 +114,52 @@ def may_be_hot(
     log_start_ms: Int64,
     bits: NDArray[Any],
 ) -> bool:
-    """Cheap test before ``scores``: False means that no z-score can reach HOT.
+    """What ``is_hot`` says of the scores of bar b, without them: most bars need none.
 
-    Integers alone: no deviation is below its floor, so a score of HOT needs at least that much.
+    ``n`` holds what ``count_first`` tells, ``long`` what ``count_long`` does; ``bits`` is scratch.
     """
+    if is_few(n):
+        return False
     start = start_ms(s, log_start_ms)
     k = baseline_minutes(s, start)
     if k < MIN_MINUTES:
         return True
-    total = s["hsum"]
-    volume = n[BUYS] + n[SELLS]
-    unit = np.int64(Y_UNIT)
-    if rises(stabilise_count(n[MENTIONS]), k, total[0], unit):
+    mentions = n[MENTIONS]
+    trades = n[TRADES]
+    hour = s["hsum"]
+    square = s["hsq"]
+    if reaches(stabilise_count(mentions), k, hour[0], square[0], Y_UNIT):
         return True
-    if rises(stabilise_count(n[TRADES]), k, total[2], unit):
+    if reaches(stabilise_count(trades), k, hour[2], square[2], Y_UNIT):
         return True
-    if rises(stabilise(float(volume) / VOLUME_UNIT), k, total[4], unit):
+    buys, sells = traded_short(s, b) if trades > 0 else (np.int64(0), np.int64(0))
+    volume = stabilise(float(buys + sells) / VOLUME_UNIT)
+    if reaches(volume, k, hour[4], square[4], Y_UNIT):
         return True
-    if rises(stabilise_net(n[BUYS], n[SELLS]), k, total[5], unit):
+    if reaches(stabilise_net(buys, sells), k, hour[5], square[5], Y_UNIT):
         return True
     lp = s["lp"]
     now = np.int64(lp[b % LP_RING])
     then = np.int64(lp[(b - SHORT) % LP_RING])
     if now != NO_PRICE and then != NO_PRICE:
-        if rises((now - then) >> 10, k, total[6], np.int64(RETURN_FLOOR)):
+        if reaches((now - then) >> 10, k, hour[6], square[6], RETURN_FLOOR):
             return True
     q = baseline_quarters(s, start)
     if q >= MIN_QUARTERS:
         day = s["qsum"]
-        if rises(stabilise_count(long[L_MENTIONS]), q, day[0], unit):
+        of_day = s["qsq"]
+        if reaches(stabilise_count(long[L_MENTIONS]), q, day[0], of_day[0], Y_UNIT):
             return True
-        if rises(stabilise_count(long[L_TRADES]), q, day[1], unit):
+        if reaches(stabilise_count(long[L_TRADES]), q, day[1], of_day[1], Y_UNIT):
             return True
-        if rises(stabilise(float(long[L_VOLUME]) / VOLUME_UNIT), q, day[2], unit):
+        volume = stabilise(float(long[L_VOLUME]) / VOLUME_UNIT)
+        if reaches(volume, q, day[2], of_day[2], Y_UNIT):
             return True
     # how many different ones costs most to know: only where their events would allow it
-    if rises(at_most(n[MENTIONS]), k, total[1], unit):
-        authors = authors_short(s, b, bits)
-        if rises(stabilise_count(authors), k, total[1], unit):
+    if reaches(at_most(mentions), k, hour[1], square[1], Y_UNIT):
+        if reaches(stabilise_count(authors_short(s, b, bits)), k, hour[1], square[1], Y_UNIT):
             return True
-    if rises(at_most(n[TRADES]), k, total[3], unit):
-        traders = traders_short(s, b, bits)
-        return rises(stabilise_count(traders), k, total[3], unit)
+    if reaches(at_most(trades), k, hour[3], square[3], Y_UNIT):
+        traders = stabilise_count(traders_short(s, b, bits))
+        return reaches(traders, k, hour[3], square[3], Y_UNIT)
     return False

@@ -36,7 +36,7 @@ from detectors.kernels.features import (
     other_features,
     scores,
 )
-from detectors.kernels.gate import is_few, is_hot, may_be_hot, may_swell
+from detectors.kernels.gate import is_few, is_hot, may_swell, runs_hot
 from detectors.kernels.trees import logit_micro
 from detectors.kernels.windows import advance, begin
 from detectors.layout import (
@@ -161,9 +161,8 @@ def run(
     end_bar: Int64,
     log_start_ms: Int64,
     settings: NDArray[Any],
-    feat: NDArray[Any],
+    place: NDArray[Any],
     thr: NDArray[Any],
-    missing_left: NDArray[Any],
     leaf: NDArray[Any],
     base: float,
     score_mode: Int64,
@@ -243,12 +242,11 @@ def run(
                 look = fresh and s["ep"] == OPEN_STATE and b % MINUTE_BARS == 0
             hot = False
             counted = look or score_mode != SCORE_NONE
-            if counted:
-                count_rest(s, b, n)
             if look and not watched and score_mode == SCORE_NONE:
-                counted = swell or may_be_hot(s, b, n, long, log_start_ms, bits)
+                counted = swell or runs_hot(s, b, n, long, log_start_ms, bits)
                 look = counted
             if counted:
+                count_rest(s, b, n)
                 minutes, quarters, hours = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
                 hot = swell or is_hot(f, n)
             judged = look
@@ -268,7 +266,7 @@ def run(
             if judged or told:
                 stats[1] += 1
                 other_features(s, b, n, long, f, means, bits, settings)
-                logit = logit_micro(f, feat, thr, missing_left, leaf, base)
+                logit = logit_micro(f, place, thr, leaf, base)
             kind = NONE
             if watched:
                 new = logit if judged else np.int64(NO_LOGIT)
@@ -289,7 +287,7 @@ def run(
                     )
                 if logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings)
-                    logit = logit_micro(f, feat, thr, missing_left, leaf, base)
+                    logit = logit_micro(f, place, thr, leaf, base)
                 write_alert(
                     a_int[n_alerts], s, b, slot, kind, logit, n, long, minutes, quarters, hours,
                     evidence, settings,

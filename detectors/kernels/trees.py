@@ -16,26 +16,39 @@ LEAVES = 1 << DEPTH
 
 
 @jit
+def twice(f: NDArray[Any]) -> NDArray[Any]:
+    """Every feature for nodes that send an unknown right, then for those that send it left.
+
+    An unknown (NaN) is at or below no threshold, minus infinity at or below any: one comparison
+    tells where either node leads, without a branch that nobody could foretell.
+    """
+    out = np.empty(2 * f.shape[0])
+    for k in range(f.shape[0]):
+        x = f[k]
+        out[2 * k] = x
+        out[2 * k + 1] = -math.inf if x != x else x
+    return out
+
+
+@jit
 def margin(
     f: NDArray[Any],
-    feat: NDArray[Any],
+    place: NDArray[Any],
     thr: NDArray[Any],
-    missing_left: NDArray[Any],
     leaf: NDArray[Any],
     base: float,
 ) -> float:
     """Sum of perfect depth-5 trees for one feature vector, in tree order.
 
-    ``feat``, ``thr``, ``missing_left`` have shape (trees, 31), ``leaf`` (trees, 32). Unknown
-    (NaN) goes where training sent it.
+    ``place``, where in ``twice(f)`` each node looks, and ``thr`` have shape (trees, 31), ``leaf``
+    (trees, 32). Unknown (NaN) goes where training sent it.
     """
+    values = twice(f)
     total = base
-    for t in range(feat.shape[0]):
-        j = 0
+    for t in range(place.shape[0]):
+        j = np.int64(0)
         for _ in range(DEPTH):
-            x = f[feat[t, j]]
-            left = x <= thr[t, j] or (x != x and missing_left[t, j])
-            j = 2 * j + (1 if left else 2)
+            j = 2 * j + 1 + np.int64(not values[place[t, j]] <= thr[t, j])
         total += leaf[t, j - INNER]
     return total
 
@@ -43,34 +56,31 @@ def margin(
 @jit
 def logit_micro(
     f: NDArray[Any],
-    feat: NDArray[Any],
+    place: NDArray[Any],
     thr: NDArray[Any],
-    missing_left: NDArray[Any],
     leaf: NDArray[Any],
     base: float,
 ) -> Int64:
     """The margin in millionths of a logit, rounded: an integer before any threshold."""
-    total = margin(f, feat, thr, missing_left, leaf, base)
+    total = margin(f, place, thr, leaf, base)
     return np.int64(math.floor(total * 1.0e6 + 0.5))
 
 
 @jit
 def contributions(
     f: NDArray[Any],
-    feat: NDArray[Any],
+    place: NDArray[Any],
     thr: NDArray[Any],
-    missing_left: NDArray[Any],
     expected: NDArray[Any],
 ) -> NDArray[Any]:
     """What each feature added along the trees' paths, in logits; ``expected`` is (trees, 63)."""
-    out = np.zeros(len(f))
-    for t in range(feat.shape[0]):
-        j = 0
+    values = twice(f)
+    out = np.zeros(f.shape[0])
+    for t in range(place.shape[0]):
+        j = np.int64(0)
         for _ in range(DEPTH):
-            k = feat[t, j]
-            x = f[k]
-            left = x <= thr[t, j] or (x != x and missing_left[t, j])
-            child = 2 * j + (1 if left else 2)
-            out[k] += expected[t, child] - expected[t, j]
+            at = place[t, j]
+            child = 2 * j + 1 + np.int64(not values[at] <= thr[t, j])
+            out[at >> 1] += expected[t, child] - expected[t, j]
             j = child
     return out

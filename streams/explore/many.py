@@ -42,7 +42,7 @@ from detectors.kernels.features import (
     other_features,
     scores,
 )
-from detectors.kernels.gate import is_few, is_hot, may_be_hot, may_swell
+from detectors.kernels.gate import is_few, is_hot, may_swell, runs_hot
 from detectors.kernels.run import N_ALERTS, next_bar, take_bar, write_alert
 from detectors.kernels.trees import logit_micro
 from detectors.kernels.windows import begin
@@ -110,9 +110,8 @@ def walk_many(
     end_bar: Int64,
     log_start_ms: Int64,
     settings: NDArray[Any],
-    feat: NDArray[Any],
+    place: NDArray[Any],
     thr: NDArray[Any],
-    missing_left: NDArray[Any],
     leaf: NDArray[Any],
     base: float,
     episodes: NDArray[Any],
@@ -189,12 +188,11 @@ def walk_many(
             idle = idle and fresh and not few
             counted = scored or idle
             hot = False
+            if idle and not scored:
+                counted = swell or runs_hot(s, b, n, long, log_start_ms, bits)
+                idle = counted
             if counted:
                 count_rest(s, b, n)
-                if idle and not scored:
-                    counted = swell or may_be_hot(s, b, n, long, log_start_ms, bits)
-                    idle = counted
-            if counted:
                 minutes, quarters, hours = scores(s, b, n, long, log_start_ms, f, means, devs, bits)
                 hot = is_hot(f, n)
             if watched or hot or swell:
@@ -224,7 +222,7 @@ def walk_many(
                     note_burst(e, b, np.int64(s["lp"][(b - SHORT) % LP_RING]))
                 if judged and logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings[0])
-                    logit = logit_micro(f, feat, thr, missing_left, leaf, base)
+                    logit = logit_micro(f, place, thr, leaf, base)
                 kind = NONE
                 if follows:
                     new = logit if judged else np.int64(NO_LOGIT)
@@ -242,7 +240,7 @@ def walk_many(
                     counted = True
                 if logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings[0])
-                    logit = logit_micro(f, feat, thr, missing_left, leaf, base)
+                    logit = logit_micro(f, place, thr, leaf, base)
                 lend(s, e)
                 row = a_int[n_alerts]
                 write_alert(
@@ -338,8 +336,8 @@ class ManyEngine(Engine):
         _, _, _, a_int, a_feat, a_mean, a_dev = self._out
         return walk_many(
             self._slots.state, self._own, self._odd, self._ready, self._touched, self._start, at, due,
-            end, self._progress.log_start_ms or 0, self._limits, model.feat, model.thr,
-            model.missing_left, model.leaf, model.base, self._open, a_int, a_feat, a_mean, a_dev,
+            end, self._progress.log_start_ms or 0, self._limits, model.place, model.thr,
+            model.leaf, model.base, self._open, a_int, a_feat, a_mean, a_dev,
             n_open, counts,
         )  # fmt: skip
 
