@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from math import isnan
+from math import floor, isnan
 from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernels.episodes import ATTENTION, SURGE
-from detectors.kernels.explain import explain, round_half_up
+from detectors.kernels.explain import explain
 from detectors.layout import ALERT_KINDS, BAR_MS, DAY, FEATURES, HOUR, N_Z, WEEK, Z_WEEK
 from detectors.model import MICRO, Model
 from detectors.price import EXACT, price_decimal
@@ -34,7 +34,8 @@ def rounded(x: float, digits: int = 6) -> float | None:
     >>> rounded(0.1234567), rounded(float("nan"))
     (0.123457, None)
     """
-    return None if isnan(x) else float(round_half_up(x, 10.0**digits))
+    scale = 10.0**digits
+    return None if isnan(x) else floor(x * scale + 0.5) / scale
 
 
 def alert_id(token: str, episode_start_ms: int, kind: str, sequence: int) -> str:
@@ -90,9 +91,13 @@ class AlertWriter:
             self.settings.ticks, most, numbers,
         )  # fmt: skip
         alerts = [
-            self._alert(token_of(row[1]), row, features_of, reasons, moves, id_of)
-            for row, features_of, (*reasons, moves) in zip(
-                ints[:n].tolist(), most.tolist(), numbers.tolist(), strict=True
+            self._alert(token_of(row[1]), row, heaviest, told, id_of)
+            # flat rows: a list for each reason would have the collector of garbage look at all of them
+            for row, heaviest, told in zip(
+                ints[:n].tolist(),
+                most.reshape(n, -1).tolist(),
+                numbers.reshape(n, -1).tolist(),
+                strict=True,
             )
         ]
         return sorted(alerts, key=lambda a: (a.ts_bar_end_ms, a.token, a.sequence))
@@ -101,9 +106,8 @@ class AlertWriter:
         self,
         token: str,
         row: list[int],
-        most: list[list[int]],
-        numbers: list[list[float]],
-        moves: list[float],
+        most: list[int],
+        numbers: list[float],
         id_of: Callable[[int], str | None],
     ) -> Alert:
         (
@@ -115,7 +119,7 @@ class AlertWriter:
         start_ms = start_bar * BAR_MS
         end_ms = (bar + 1) * BAR_MS
         exact = price_decimal(price) if price else None
-        moved = [_known(x) for x in moves]
+        moved = [None if isnan(x) else x for x in numbers[3 * MAX_REASONS :]]
         opened = kind != "candidate"
         asked = self.settings.ticks
         return Alert(
@@ -159,8 +163,9 @@ class AlertWriter:
 
 
 def _reasons(
-    most: list[list[int]], numbers: list[list[float]], lengths: Sequence[int | None]
+    most: list[int], numbers: list[float], lengths: Sequence[int | None]
 ) -> tuple[Reason, ...]:
+    """Reasons from rows of (feature, millionths of a logit) and (value, mean, deviation)."""
     return tuple(
         [
             Reason(
@@ -171,7 +176,9 @@ def _reasons(
                 lengths[k],
                 micro / MICRO,
             )
-            for (k, micro), (value, mean, deviation) in zip(most, numbers, strict=True)
+            for k, micro, value, mean, deviation in zip(
+                most[::2], most[1::2], numbers[::3], numbers[1::3], numbers[2::3], strict=False
+            )
             if k >= 0
         ]
     )
@@ -186,11 +193,6 @@ def baseline_lengths(minutes: int, quarters: int, hours: int) -> tuple[int | Non
     """
     by_hour, by_day = (minutes,) * _DAY_SCORES, (quarters,) * (N_Z - _DAY_SCORES)
     return (*by_hour, *by_day, *_NO_BASELINE, hours)
-
-
-def _known(number: float) -> float | None:
-    """None where unknown."""
-    return None if isnan(number) else number
 
 
 def _market_cap(price: Decimal | None, supply: int) -> float | None:
