@@ -75,12 +75,10 @@ class Engine:
 
     _keys: NDArray[np.int64]
     _spare: NDArray[np.int64]
-    _rows: NDArray[np.int32]
-    _row_slots: NDArray[np.int32]
     _ready: NDArray[np.void]
     _rest: NDArray[np.void]
     _touched: NDArray[np.int32]
-    _start: NDArray[np.int64]
+    _spans: NDArray[np.int64]
     _cnt: NDArray[np.int64]
     _out: tuple[NDArray[Any], ...]
 
@@ -308,18 +306,20 @@ class Engine:
         if len(self._rest) < self._n:
             self._rest = np.empty(len(self._pend), REC)
         shift = max(self._n, 1).bit_length()
-        m, left = intake.split(self._pend, self._n, end, shift, self._rest, self._keys)
+        m, left, due = intake.split(
+            self._pend, self._n, end, shift, self._rest, self._keys, self._cnt, self._touched
+        )
         self._keys[:m].sort()
         settle_ties(self._pend, self._keys, m, shift, slots.hashes, self._spare)
-        kept = self._seen.keep_first(
-            self._pend, self._keys, m, shift, slots.hashes, self._rows, self._row_slots
+        intake.give_room(self._cnt, self._touched, due, self._spans)
+        kept = self._seen.deal_new(
+            self._pend, self._keys, m, shift, slots.hashes, self._cnt, self._ready
         )
         if len(self._open) < len(slots.state):
             self._open = grown(self._open, len(slots.state), self._n_open)
-        due = intake.by_token(
-            self._pend, self._rows, self._row_slots, kept, self._cnt, self._touched, self._start,
-            self._ready, self._open, self._n_open,
-        )  # fmt: skip
+        due = intake.close_spans(
+            self._cnt, self._touched, due, self._spans, self._open, self._n_open
+        )
         counts = self._walk(due, end).tolist()
         alerts = self._alerts(counts[N_ALERTS]) if counts[N_ALERTS] else []
         scores = self._scores(counts[N_SCORES]) if self._mode != SCORE_NONE else None
@@ -352,7 +352,7 @@ class Engine:
         model = self.model
         s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev = self._out
         return run(
-            self._slots.state, self._ready, self._touched, self._start, at, due, end,
+            self._slots.state, self._ready, self._touched, self._spans, at, due, end,
             self._progress.log_start_ms or 0, self._knobs, model.place, model.thr, model.leaf,
             model.base, self._mode, self._open, self._lives,
             s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev, n_open, counts, self.stats,
@@ -384,10 +384,8 @@ class Engine:
         n = max(n, 1024)
         self._keys = np.empty(n, np.int64)
         self._spare = np.empty(n, np.int64)
-        self._rows = np.empty(n, np.int32)
-        self._row_slots = np.empty(n, np.int32)
         self._ready = np.zeros(n + 1, READY)  # one may look ahead of the last
         self._rest = np.empty(len(self._pend), REC)
         self._touched = np.empty(n + capacity, np.int32)
-        self._start = np.empty(n + capacity + 1, np.int64)
+        self._spans = np.empty((n + capacity, 2), np.int64)
         self._cnt = np.zeros(capacity, np.int64)

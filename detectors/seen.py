@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.kernels import ids
+from detectors.kernels import ids, intake
 
 ENTRY: Final = np.dtype([("key", "i8"), ("bar", "i4")])
 SMALLEST: Final = 1_024
@@ -24,29 +24,31 @@ class Seen:
         self.table = ids.empty_table(SMALLEST)
         self._until_look = SMALLEST
 
-    def keep_first(
+    def deal_new(
         self,
-        pend: NDArray[Any],
+        pend: NDArray[np.void],
         keys: NDArray[np.int64],
         m: int,
         shift: int,
         hashes: NDArray[np.int64],
-        rows: NDArray[np.int32],
-        slots: NDArray[np.int32],
+        cnt: NDArray[np.int64],
+        ready: NDArray[np.void],
     ) -> int:
-        """Of the first ``m`` sorted keys, list the rows and slots that stay; returns how many."""
-        at = kept = 0
-        while True:
-            before = kept
-            at, kept = ids.drop_seen(
-                pend, keys, m, at, kept, shift, hashes, self.table, self.limit_bars,
-                self._until_look, rows, slots,
+        """Deal the records of the first ``m`` sorted keys whose ids are new; returns how many.
+
+        Each goes to ``ready`` where ``cnt`` says for its slot, which then says one more.
+        """
+        at, kept = 0, 0
+        while at < m:
+            at, dealt, bar = intake.deal_new(
+                pend, keys, m, at, shift, hashes, self.table, self.limit_bars, self._until_look,
+                cnt, ready,
             )  # fmt: skip
-            self._until_look -= int(kept - before)
+            kept += int(dealt)
+            self._until_look -= int(dealt)
             if self._until_look <= 0:
-                self._resize(int(pend["bar"][rows[kept - 1]]) - self.limit_bars)
-            if at == m:
-                return int(kept)
+                self._resize(int(bar) - self.limit_bars)
+        return kept
 
     def entries(self, bar: int) -> bytes:
         """What counts from ``bar`` on, oldest first, as bytes."""

@@ -12,14 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit, prefetch
+from detectors.jit import Int64, Record, jit
 
 WAYS: Final = 5
 BUCKET: Final = np.dtype([("key", "i8", WAYS), ("bar", "i4", WAYS), ("over", "i4")])
-AHEAD: Final = 12
-"""Records ahead of which a bucket is fetched: the table does not fit the caches near the core."""
-
-
 NEVER: Final = -(1 << 31)
 
 
@@ -75,45 +71,6 @@ def is_new(table: NDArray[Any], key: Int64, bar: Int64, limit_bars: Int64) -> bo
             return True
         bucket["over"] = max(np.int64(bucket["over"]), bar)
         at = (at + 1) & mask
-
-
-@jit
-def drop_seen(
-    pend: NDArray[Any],
-    keys: NDArray[Any],
-    m: Int64,
-    at: Int64,
-    kept: Int64,
-    shift: Int64,
-    hashes: NDArray[Any],
-    table: NDArray[Any],
-    limit_bars: Int64,
-    room: Int64,
-    rows: NDArray[Any],
-    slots: NDArray[Any],
-) -> tuple[Int64, Int64]:
-    """Keep the first record of each (token, kind, id) within ``limit_bars``, in canonical order.
-
-    Fills ``rows`` and ``slots`` with what stays. Continues at key ``at``; stops after learning
-    ``room`` ids, so that the caller can look at the table. Returns (next key, kept).
-    """
-    low = (np.int64(1) << shift) - 1
-    mask = table.shape[0] - 1
-    stop = kept + room
-    while at < m and kept < stop:
-        prefetch(pend, keys[min(at + 3 * AHEAD, m - 1)] & low)
-        ahead = min(at + AHEAD, m - 1)
-        r = pend[keys[ahead] & low]
-        prefetch(table, key_of(r, hashes[r["slot"]]) & mask)
-        i = keys[at] & low
-        r = pend[i]
-        slot = r["slot"]
-        if is_new(table, key_of(r, hashes[slot]), np.int64(r["bar"]), limit_bars):
-            rows[kept] = i
-            slots[kept] = slot
-            kept += 1
-        at += 1
-    return at, kept
 
 
 @jit

@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.jit import LINE, Int64, Record, int64, jit, prefetch
+from detectors.kernels.ids import is_new, key_of
 from detectors.layout import BAR_MS, INFO, LATE
 
 VALUE_MAX = 1_000_000_000_000_000  # micro-USD a fill: one billion dollars
 REF_MASK = (1 << 31) - 1
-AHEAD = 24  # records ahead of which one is fetched: two lines each, too far apart to be foreseen
+AHEAD = (
+    12  # records ahead of which an id's bucket is fetched: the table does not fit the near caches
+)
 
 
 @jit
@@ -111,81 +114,127 @@ def split(
     shift: Int64,
     rest: NDArray[Any],
     keys: NDArray[Any],
-) -> tuple[Int64, Int64]:
-    """Records of bars before ``end_bar`` become sort keys (time, row); others move to ``rest``."""
+    cnt: NDArray[Any],
+    touched: NDArray[Any],
+) -> tuple[Int64, Int64, Int64]:
+    """Records of bars before ``end_bar`` become sort keys (time, row); others move to ``rest``.
+
+    ``touched`` receives the slots of the former and ``cnt``, all zeros, how many each has. Returns
+    (keys, rest, touched).
+    """
     m = 0
     k = 0
-    base = np.int64(end_bar) * BAR_MS
-    for i in range(n):
-        base = min(base, np.int64(pend[i]["bar"]) * BAR_MS)
+    due = 0
+    base = np.int64(pend[0]["bar"]) * BAR_MS  # whichever is near: keys may be negative
     for i in range(n):
         r = pend[i]
         if r["bar"] < end_bar:
             keys[m] = ((sort_time(r) - base) << shift) | i
             m += 1
+            t = r["slot"]
+            if cnt[t] == 0:
+                touched[due] = t
+                due += 1
+            cnt[t] += 1
         else:
             rest[k] = r
             k += 1
-    return m, k
+    return m, k, due
 
 
 @jit
-def by_token(
-    pend: NDArray[Any],
-    rows: NDArray[Any],
-    slots: NDArray[Any],
-    m: Int64,
-    cnt: NDArray[Any],
-    touched: NDArray[Any],
-    start: NDArray[Any],
-    ready: NDArray[Any],
-    episodes: NDArray[Any],
-    n_open: Int64,
-) -> Int64:
-    """Stable scatter of ordered records to token-major; cost does not depend on tracked tokens.
+def give_room(cnt: NDArray[Any], touched: NDArray[Any], due: Int64, spans: NDArray[Any]) -> None:
+    """Give each touched token as much of the ordered records as it has at most.
 
-    ``rows`` and ``slots`` are those of the m records, in order. The records themselves move, not an
-    index: reading them is then sequential. Tokens with an open episode are due too, with no records
-    where they had none. Returns the due tokens' number.
+    ``cnt`` then says where its next one goes, and ``spans``, of shape (tokens, 2), where they begin.
     """
-    due = 0
-    for j in range(m):
-        t = slots[j]
-        if cnt[t] == 0:
-            touched[due] = t
-            due += 1
-        cnt[t] += 1
-    at = 0
+    at = np.int64(0)
     for j in range(due):
         t = touched[j]
-        start[j] = at
+        spans[j, 0] = at
         size = cnt[t]
         cnt[t] = at
         at += size
-    for j in range(m):
-        ahead = rows[min(j + AHEAD, m - 1)]
-        prefetch(pend, ahead)
+
+
+@jit
+def hand_over(x: Record, y: Record) -> None:
+    """Copy what the walk reads of a record."""
+    y["bar"] = x["bar"]
+    y["ref"] = x["ref"]
+    y["kind"] = x["kind"]
+    y["aux"] = x["aux"]
+    y["t"] = x["t"]
+    y["who"] = x["who"]
+    y["a"] = x["a"]
+    y["b"] = x["b"]
+    y["c"] = x["c"]
+
+
+@jit
+def deal_new(
+    pend: NDArray[Any],
+    keys: NDArray[Any],
+    m: Int64,
+    at: Int64,
+    shift: Int64,
+    hashes: NDArray[Any],
+    table: NDArray[Any],
+    limit_bars: Int64,
+    room: Int64,
+    cnt: NDArray[Any],
+    ready: NDArray[Any],
+) -> tuple[Int64, Int64, Int64]:
+    """Deal records, in the order of their keys, to their tokens: the first of each (token, kind, id).
+
+    The records themselves move, not an index: reading those of a token is then sequential. Continues
+    at key ``at``; stops after learning ``room`` ids, so that the caller can look at the table.
+    Returns (next key, records dealt, bar of the last one).
+    """
+    low = (np.int64(1) << shift) - 1
+    mask = table.shape[0] - 1
+    kept = np.int64(0)
+    bar = np.int64(0)
+    while at < m and kept < room:
+        ahead = keys[min(at + 3 * AHEAD, m - 1)] & low
+        prefetch(pend, ahead)  # two lines each, too far apart to be foreseen
         prefetch(pend, ahead, LINE)
-        t = slots[j]
-        x = pend[rows[j]]
-        y = ready[cnt[t]]
-        y["bar"] = x["bar"]
-        y["ref"] = x["ref"]
-        y["kind"] = x["kind"]
-        y["aux"] = x["aux"]
-        y["t"] = x["t"]
-        y["who"] = x["who"]
-        y["a"] = x["a"]
-        y["b"] = x["b"]
-        y["c"] = x["c"]
-        cnt[t] += 1
-    start[due] = at
+        r = pend[keys[min(at + AHEAD, m - 1)] & low]
+        prefetch(table, key_of(r, hashes[r["slot"]]) & mask)
+        r = pend[keys[at] & low]
+        slot = r["slot"]
+        if is_new(table, key_of(r, hashes[slot]), np.int64(r["bar"]), limit_bars):
+            hand_over(r, ready[cnt[slot]])
+            cnt[slot] += 1
+            kept += 1
+            bar = np.int64(r["bar"])
+        at += 1
+    return at, kept, bar
+
+
+@jit
+def close_spans(
+    cnt: NDArray[Any],
+    touched: NDArray[Any],
+    due: Int64,
+    spans: NDArray[Any],
+    episodes: NDArray[Any],
+    n_open: Int64,
+) -> Int64:
+    """Note where each token's records end, and zero ``cnt``; returns the due tokens' number.
+
+    Tokens with an open episode are due too, with no records where they had none.
+    """
+    for j in range(due):
+        spans[j, 1] = cnt[touched[j]]
+        cnt[touched[j]] = -1
+    given = due
     for j in range(n_open):
         t = episodes[j]
         if cnt[t] == 0:
-            touched[due] = t
-            due += 1
-            start[due] = at
+            touched[given] = t
+            spans[given] = 0
+            given += 1
     for j in range(due):
         cnt[touched[j]] = 0
-    return due
+    return given

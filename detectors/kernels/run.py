@@ -155,7 +155,7 @@ def run(
     state: NDArray[Any],
     ready: NDArray[Any],
     touched: NDArray[Any],
-    start: NDArray[Any],
+    spans: NDArray[Any],
     first: Int64,
     due: Int64,
     end_bar: Int64,
@@ -183,7 +183,7 @@ def run(
 
     Adds score rows (bar, slot), alert rows and lives that ended by silence (slot, first bar, last
     bar), whose numbers ``counts`` holds. Stops before a bar whose rows might not fit, so that the
-    caller can make room and go on with that token, the rest of whose records ``start`` then tells.
+    caller can make room and go on with that token, the rest of whose records ``spans`` then tells.
     Returns (next token's number, open episodes).
     """
     f = np.empty(N_FEATURES)
@@ -204,10 +204,10 @@ def run(
     while j < due:
         slot = touched[j]
         if j + 1 < due:
-            fetch_token(state, touched[j + 1], np.int64(ready[start[j + 1]]["bar"]))
+            fetch_token(state, touched[j + 1], np.int64(ready[spans[j + 1, 0]]["bar"]))
         s = state[slot]
-        p = start[j]
-        q_all = start[j + 1]
+        p = spans[j, 0]
+        q_all = spans[j, 1]
         full = False
         while True:
             b = next_bar(s, ready, p, q_all, end_bar)
@@ -297,7 +297,7 @@ def run(
                 a_dev[n_alerts] = devs
                 n_alerts += 1
         if full:
-            start[j] = p
+            spans[j, 0] = p
             break
         if s["ep"] != 0:
             episodes[n_open] = slot

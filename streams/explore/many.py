@@ -104,7 +104,7 @@ def walk_many(
     odd: NDArray[Any],
     ready: NDArray[Any],
     touched: NDArray[Any],
-    start: NDArray[Any],
+    spans: NDArray[Any],
     first: Int64,
     due: Int64,
     end_bar: Int64,
@@ -146,8 +146,8 @@ def walk_many(
     while j < due:
         slot = touched[j]
         s = state[slot]
-        p = start[j]
-        q_all = start[j + 1]
+        p = spans[j, 0]
+        q_all = spans[j, 1]
         full = False
         while True:
             b = next_bar(s, ready, p, q_all, end_bar)
@@ -265,7 +265,7 @@ def walk_many(
                 n_alerts += 1
             s["ep"] = 1 if any_open else 0
         if full:
-            start[j] = p
+            spans[j, 0] = p
             break
         if s["ep"] != 0:
             episodes[n_open] = slot
@@ -335,7 +335,7 @@ class ManyEngine(Engine):
         model = self.model
         _, _, _, a_int, a_feat, a_mean, a_dev = self._out
         return walk_many(
-            self._slots.state, self._own, self._odd, self._ready, self._touched, self._start, at, due,
+            self._slots.state, self._own, self._odd, self._ready, self._touched, self._spans, at, due,
             end, self._progress.log_start_ms or 0, self._limits, model.place, model.thr,
             model.leaf, model.base, self._open, a_int, a_feat, a_mean, a_dev,
             n_open, counts,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from detectors.columns import columns_of_mentions
 from detectors.engine import Engine
 from detectors.kernels.ids import empty_table, is_new, learn_all
-from detectors.layout import REC
+from detectors.layout import READY, REC
 from detectors.model import blank_model
 from detectors.seen import SMALLEST, Seen
 from schemas.records import Mention
@@ -55,9 +55,12 @@ def test_many_ids_make_the_set_larger_and_silence_smaller() -> None:
         pend["id"] = np.array(ids, np.int64) * 0x9E3779B97F4A7C1
         pend["bar"] = bar
         keys = np.arange(len(ids), dtype=np.int64)
-        rows, slots = np.empty(len(ids), np.int32), np.empty(len(ids), np.int32)
-        n = seen.keep_first(pend, keys, len(ids), 20, hashes, rows, slots)
-        assert rows[:n].tolist() == sorted(set(rows[:n].tolist()))
+        pend["ref"] = keys
+        at, ready = np.zeros(1, np.int64), np.zeros(len(ids) + 1, READY)
+        n = seen.deal_new(pend, keys, len(ids), 20, hashes, at, ready)
+        assert at[0] == n
+        dealt = ready["ref"][:n].tolist()
+        assert dealt == sorted(set(dealt))
         return n
 
     assert kept(range(20_000), 5) == 20_000
