@@ -2,7 +2,8 @@
 
 Every time is int milliseconds since 1970 in UTC. ``ts_event_ms`` is when a thing happened, as its
 source says; ``ts_log_ms`` is when the log took it in (absent on the wire: the log stamps it).
-Unknown fields are ignored, so that a producer may be newer than its reader.
+Unknown fields are ignored, so that a producer may be newer than its reader. Records hold no cycles: those
+that come by the million are not looked at by the collector of garbage (``gc=False``).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ AlertKind = Literal["candidate", "update", "fading", "closed"]
 Trigger = Literal["classifier", "surge", "attention"]
 
 
-class Mention(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="mention"):
+class Mention(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type", tag="mention"):
     """One post that may name tokens.
 
     ``tokens`` is for sources that know what a post is about (a group of one coin, say); the
@@ -56,7 +57,7 @@ class Mention(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="me
     ts_log_ms: Ms | None = None
 
 
-class Tick(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tick"):
+class Tick(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type", tag="tick"):
     """One trade on a DEX: price of one token and value of the fill, in US dollars."""
 
     id: Id
@@ -220,7 +221,7 @@ class ResolvedBatch(Struct, frozen=True, array_like=True):
     reach: bytes = b""
 
 
-class Reason(Struct, frozen=True):
+class Reason(Struct, frozen=True, gc=False):
     """One feature that mattered: what it was, what it usually is, what it added to the logit."""
 
     feature: str
@@ -231,7 +232,7 @@ class Reason(Struct, frozen=True):
     contribution_logit: float
 
 
-class Score(Struct, frozen=True, tag_field="type", tag="score"):
+class Score(Struct, frozen=True, gc=False, tag_field="type", tag="score"):
     """One token's score for one bar. ``None`` is unknown, never 0."""
 
     token: TokenId
@@ -241,7 +242,7 @@ class Score(Struct, frozen=True, tag_field="type", tag="score"):
     fingerprint: str
 
 
-class Alert(Struct, frozen=True, tag_field="type", tag="alert"):
+class Alert(Struct, frozen=True, gc=False, tag_field="type", tag="alert"):
     """An immutable decision, and everything needed to judge it.
 
     ``ts_bar_end_ms`` is the end of the bar that decided; ``ts_available_ms`` is the earliest log
