@@ -48,6 +48,8 @@ FEW = 3
 """Mentions or trades of the short window below which nothing is scored."""
 HOT = 3
 """Deviations above its baseline at which a score opens the gate to the trees."""
+LEAST_HOT = 4
+"""Events that are no HOT deviations above silence, so above no baseline: 2 sqrt(4 + 3/8) is 2.96 above that of 0."""
 
 
 @jit
@@ -133,10 +135,13 @@ def runs_hot(
     if reaches(stabilise_count(trades), k, hour[2], square[2], Y_UNIT):
         return True
     buys, sells = traded_short(s, b) if trades > 0 else (np.int64(0), np.int64(0))
-    volume = stabilise(float(buys + sells) / VOLUME_UNIT)
-    if reaches(volume, k, hour[4], square[4], Y_UNIT):
+    much = buys + sells > LEAST_HOT * np.int64(VOLUME_UNIT)
+    if much and reaches(
+        stabilise(float(buys + sells) / VOLUME_UNIT), k, hour[4], square[4], Y_UNIT
+    ):
         return True
-    if reaches(stabilise_net(buys, sells), k, hour[5], square[5], Y_UNIT):
+    # the net of little is little, and stands out only where more is sold than bought
+    if (much or hour[5] < 0) and reaches(stabilise_net(buys, sells), k, hour[5], square[5], Y_UNIT):
         return True
     lp = s["lp"]
     now = np.int64(lp[b % LP_RING])

@@ -8,13 +8,18 @@ import numpy as np
 
 from detectors.engine import Engine
 from detectors.kernels.features import N_COUNTS, count_first, count_long, count_rest, scores
-from detectors.kernels.gate import HOT, is_hot, runs_hot
+from detectors.kernels.gate import HOT, LEAST_HOT, is_hot, runs_hot
+from detectors.kernels.maths import Y_UNIT, stabilise
 from detectors.layout import BAR_MS, FEATURES, N_BASELINES, N_FEATURES, N_Z
 from detectors.snapshot import unpack_snapshot
 from tests.helpers.logs import SETTINGS, T0, random_log
 from tests.helpers.models import crowd_model
 
 LOG_START_MS = T0 - 30 * 60_000
+
+
+def test_the_least_that_may_be_hot_is_not_hot_above_silence() -> None:
+    assert stabilise(float(LEAST_HOT)) < HOT * Y_UNIT <= stabilise(LEAST_HOT + 0.1)
 
 
 def test_a_bar_is_hot_without_scores_where_its_scores_say_so() -> None:
