@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
@@ -22,3 +22,12 @@ def best(what: Callable[[], _T], runs: int) -> tuple[float, _T]:
     for _ in range(runs - 1):
         least = min(least, cpu_seconds(what)[0])
     return least, result
+
+
+def in_turn(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """CPU seconds of each call in each round: every one once a round, so that all meet the same hours."""
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            taken[name].append(cpu_seconds(call)[0])
+    return taken

@@ -36,7 +36,10 @@ def _machine(part: dict[str, Any]) -> Iterator[str]:
 
 
 def _sizes(part: dict[str, Any]) -> Iterator[str]:
-    yield f"best of {part['runs']} runs; rates and seconds count CPU time, of all threads"
+    yield (
+        f"best of {part['runs']} runs, ratios the median of {part['rounds']} rounds in turn; "
+        "CPU time of all threads"
+    )
 
 
 def _row(what: str, value: str) -> str:
