@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from detectors.alerts import MAX_REASONS, AlertWriter, alert_id, rounded
+from detectors.kernels.explain import round_half_up
 from detectors.layout import FEATURES, N_ALERT_INTS, N_BASELINES, N_Z
 from detectors.model import MICRO
 from schemas.records import Alert
@@ -251,6 +252,10 @@ def test_an_alert_of_a_bar_without_records_has_no_evidence() -> None:
 def test_unknown_is_none() -> None:
     assert rounded(math.nan) is None
     assert rounded(-1.25, 1) == -1.2
+    numbers = np.random.default_rng(5).normal(0, 1, 2_000) * 10.0 ** np.arange(-8, 12).repeat(100)
+    for digits in (2, 4, 6):
+        kernel = [float(round_half_up(x, 10.0**digits)) for x in numbers.tolist()]
+        assert [rounded(x, digits) for x in numbers.tolist()] == kernel
 
 
 def test_no_rows_are_no_alerts() -> None:
