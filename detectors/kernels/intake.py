@@ -13,9 +13,8 @@ from detectors.layout import BAR_MS, INFO, LATE
 
 VALUE_MAX = 1_000_000_000_000_000  # micro-USD a fill: one billion dollars
 REF_MASK = (1 << 31) - 1
-AHEAD = (
-    12  # records ahead of which an id's bucket is fetched: the table does not fit the near caches
-)
+AHEAD = 12
+"""Records ahead of which an id's bucket is fetched: the table does not fit the near caches."""
 
 
 @jit
