@@ -165,6 +165,7 @@ class Served:
         try:
             return json.loads(self.ask("/readyz"))["ready"] is True
         except urllib.error.HTTPError as error:
+            error.close()  # else Python 3.14 warns of it
             if error.code != 503:
                 raise
             return False
