@@ -31,7 +31,7 @@ def text_fingerprint(text: str) -> int:
     Of a word of ASCII, as addresses are, the first ``WORD_MAX`` letters count. Nor does it matter
     what one cannot see: zero-width characters, lookalike letters, full width. Posts of one
     fingerprint are copies of each other, and so are long ones of near fingerprints:
-    ``detectors.kernels.bars.is_near`` tells. 0 means too little text to tell.
+    ``detectors.kernels.lanes.near_marks`` tells. 0 means too little text to tell.
 
     >>> text_fingerprint("BUY $MOMO now!! https://a.io") == text_fingerprint("buу $WIF  nоw")
     True

@@ -30,8 +30,6 @@ Record: TypeAlias = Any
 """One record of a structured array: numpy types its fields as Any, numba knows them exactly."""
 
 
-LINE: Final = 64
-"""Bytes of a cache line."""
 _MAKERS: Final = frozenset(("empty", "zeros"))
 
 

@@ -17,6 +17,8 @@ from detectors.settings import BAR_MS as BAR_MS
 from detectors.settings import HOUR_MS as HOUR_MS
 from schemas.platforms import N_PLATFORMS
 
+LINE: Final = 64
+"""Bytes of a cache line."""
 MINUTE_BARS: Final = 12
 SHORT: Final = 12
 """Bars of the short window (60 s)."""
@@ -96,12 +98,12 @@ M_COLS: Final = Y_SERIES + 1
 
 WINDOW_BAR: Final = np.dtype(
     [
-        ("counts", "i4", 4),  # copies, rush, buys, late
-        ("money", "i8", 3),  # reach, buys, sells (micro-USD)
-        ("authors", "u4", 8),
+        ("authors", "u4", 8),  # the two sets are one cache line, zeroed as one
         ("traders", "u4", 8),
+        ("counts", "i4", 4),  # copies, rush, buys, late
+        ("reach", "i8"),
         ("platforms", "u2", N_PLATFORMS),
-        ("pad", "u8"),  # two cache lines
+        ("pad", "u8", 3),  # two cache lines
     ],
     align=True,
 )
@@ -109,6 +111,7 @@ WINDOW_BAR: Final = np.dtype(
 
 STATE: Final = np.dtype(
     [
+        ("w", WINDOW_BAR, SHORT),  # first, so that its parts are whole cache lines
         ("bar", "i8"),  # last bar walked; 0: unused slot
         ("first_bar", "i8"),
         ("last_bar", "i8"),  # last bar with a record
@@ -145,6 +148,8 @@ STATE: Final = np.dtype(
         ("wbar", "i4", SHORT),
         ("wmentions", "i4", SHORT),
         ("wtrades", "i4", SHORT),
+        ("wbuys", "i8", SHORT),  # micro-USD
+        ("wsells", "i8", SHORT),
         ("texts", "i8", TEXTS),
         ("text_bars", "i4", TEXTS),
         ("macc", "i8", 4),  # the minute being filled: mentions, trades, buys, sells (micro-USD)
@@ -164,7 +169,7 @@ STATE: Final = np.dtype(
         ("hour_ring", "i4", (HOUR_RING, M_COLS)),  # of busy minutes alone
         ("day_ring", "i4", (DAY_RING, 3)),
         ("week_ring", "u2", WEEK_RING),
-        ("w", WINDOW_BAR, SHORT),
+        ("pad", "u8", 2),
     ],
     align=True,
 )
@@ -175,9 +180,9 @@ def offset_of(field: str) -> int:
     return int((STATE.fields or {})[field][1])  # type: ignore[index]
 
 
-HOT_BYTES: Final = offset_of("swell_ring")
-"""Length of the part that every bar of a token touches; the rings follow it."""
-W_BYTE: Final = offset_of("w")
+HOT_BYTE: Final = offset_of("bar")
+HOT_END: Final = offset_of("swell_ring")
+"""The part that every bar of a token touches; the rings follow it."""
 W_BYTES: Final = WINDOW_BAR.itemsize
 
 FEATURES: Final = (

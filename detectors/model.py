@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.kernels.trees import INNER, LEAVES, contributions
+from detectors.kernels.trees import INNER, LEAVES, contributions, pack_trees
 from detectors.layout import FEATURE_HASH, MODEL_FEATURES
 from schemas.errors import ModelError
 
@@ -68,6 +68,11 @@ class Model:
     def place(self) -> NDArray[np.uint8]:
         """Shape (T, 31): twice a node's feature number, and one more where an unknown goes left."""
         return (2 * self.feat + self.missing_left).astype(np.uint8)
+
+    @cached_property
+    def trees(self) -> NDArray[np.void]:
+        """Shape (T,), of ``TREE``: the same nodes and leaves as the kernel walks them."""
+        return pack_trees(self.place, self.thr, self.leaf)
 
     @cached_property
     def _calibration(self) -> tuple[list[int], list[float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,7 @@ class Seen:
         self.limit_bars = max(limit_bars, 1)
         self.table = ids.empty_table(SMALLEST)
         self._until_look = SMALLEST
+        self._learnt: deque[tuple[int, int]] = deque()  # oldest first: their last bar, how many
 
     def deal_new(
         self,
@@ -44,8 +46,10 @@ class Seen:
                 pend, keys, m, at, shift, hashes, self.table, self.limit_bars, self._until_look,
                 cnt, ready,
             )  # fmt: skip
-            kept += int(dealt)
-            self._until_look -= int(dealt)
+            if dealt:
+                kept += int(dealt)
+                self._until_look -= int(dealt)
+                self._note(int(bar), int(dealt))
             if self._until_look <= 0:
                 self._resize(int(bar) - self.limit_bars)
         return kept
@@ -69,10 +73,18 @@ class Seen:
         # Copied: a view of one entry or none may not be written, and a kernel is compiled anew for it.
         self._fill(given["key"].copy(), given["bar"].copy())
 
+    def _note(self, bar: int, n: int) -> None:
+        """Remember that n ids were learnt, the last of them in a bar."""
+        if self._learnt and self._learnt[-1][0] == bar:
+            n += self._learnt.pop()[1]
+        self._learnt.append((bar, n))
+
     def _resize(self, oldest: int) -> None:
         """Keep one to three entries a bucket; they rise by one a bucket at most until the next look."""
         size = len(self.table)
-        live = int(ids.count_since(self.table, oldest))
+        while self._learnt and self._learnt[0][0] < oldest:
+            self._learnt.popleft()
+        live = sum(n for _, n in self._learnt)  # or a few more: a bar ends within some of them
         self._until_look = size
         if live > MOST * size or (4 * live < size and size > SMALLEST):
             self._fill(*self._live(oldest))
@@ -90,4 +102,6 @@ class Seen:
             size *= 2
         self.table = ids.empty_table(size)
         ids.learn_all(self.table, keys, bars, self.limit_bars)
+        of_bars, counts = np.unique(bars, return_counts=True)
+        self._learnt = deque(zip(of_bars.tolist(), counts.tolist(), strict=True))
         self._until_look = size

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.grown import lines
 from detectors.hashing import hash64
 from detectors.kernels import intake
 from detectors.layout import STATE
@@ -29,7 +30,7 @@ class Slots:
     """
 
     def __init__(self, capacity: int = RESERVED) -> None:
-        self.state = np.zeros(capacity, STATE)
+        self.state = lines(capacity, STATE)
         self.hashes = np.zeros(capacity, np.int64)
         self._held = np.zeros(capacity, np.bool_)
         self._slot: dict[str, int] = {}
@@ -83,7 +84,7 @@ class Slots:
         if gaps:
             missing = np.empty(len(rows), np.int64)
             n_missing = intake.without_slot(known, rows, missing)
-            for row in sorted(set(missing[:n_missing].tolist())):
+            for row in sorted(missing[:n_missing].tolist()):
                 slot = self._slot.get(tokens[row])
                 known[row] = self._new(tokens[row]) if slot is None else slot
                 gaps -= 1
@@ -123,6 +124,6 @@ class Slots:
         more = 2 * len(self.state)
         for name in ("state", "hashes", "_held"):
             old = getattr(self, name)
-            array = np.zeros(more, old.dtype)
+            array = lines(more, old.dtype)
             array[: len(old)] = old
             setattr(self, name, array)

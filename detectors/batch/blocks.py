@@ -12,50 +12,36 @@ from typing import Any, Final
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
-from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 from detectors.jit import Int64, int64
+from detectors.vectors import WORD, as_bits, bits_among, compiled, every, place_of, same
 
 BLOCK: Final = 32
 """Bytes or characters looked at together."""
 
 
-def _is_plain(array: Any, kind: Any) -> bool:  # pragma: no cover - runs in numba's compiler alone
-    """Whether a type is one of arrays that lie in memory as blocks are read: numba refuses others."""
-    return isinstance(array, types.Array) and array.layout == "C" and array.dtype == kind
+def _bits_of_array(dtype: Any) -> Any:
+    """The type of a function that asks for bits of arrays that lie in memory as blocks are read; numba refuses others."""
+
+    def result(array: Any, *_: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
+        return types.int64 if _is_plain(array, dtype) else None
+
+    return result
 
 
-def _place(  # pragma: no cover - runs in numba's compiler alone
-    context: Any, builder: Any, signature: Any, args: Any
+def _is_plain(array: Any, dtype: Any) -> bool:  # pragma: no cover - runs in numba's compiler alone
+    return isinstance(array, types.Array) and array.layout == "C" and array.dtype == dtype
+
+
+def _block(  # pragma: no cover - runs in numba's compiler alone
+    context: Any, builder: Any, kinds: Any, args: Any
 ) -> Any:
-    """Where the item begins whose number comes behind an array's."""
-    array = context.make_array(signature.args[0])(context, builder, args[0])
-    return builder.gep(array.data, [args[1]])
-
-
-def _block(builder: Any, place: Any, bits: int) -> Any:  # pragma: no cover - the same
-    """BLOCK items from a place on."""
-    many = ir.VectorType(ir.IntType(bits), BLOCK)
-    return builder.load(builder.bitcast(place, many.as_pointer()), align=bits // 8)
-
-
-def _every(builder: Any, item: Any, bits: int) -> Any:  # pragma: no cover - the same
-    """BLOCK times one int64, cut to so many bits."""
-    one, many = ir.IntType(bits), ir.VectorType(ir.IntType(bits), BLOCK)
-    nothing, firsts = ir.Constant(many, ir.Undefined), ir.VectorType(ir.IntType(32), BLOCK)
-    single = builder.insert_element(nothing, builder.trunc(item, one), ir.IntType(32)(0))
-    return builder.shuffle_vector(single, nothing, ir.Constant(firsts, [0] * BLOCK))
-
-
-def _bits_among(builder: Any, marks: Any) -> Any:  # pragma: no cover - the same
-    """BLOCK marks as the bits of an int64."""
-    return builder.zext(builder.bitcast(marks, ir.IntType(BLOCK)), ir.IntType(64))
-
-
-def _as_bits(marks: NDArray[np.bool_]) -> Int64:
-    """The same in numpy."""
-    return int64(int.from_bytes(np.packbits(marks, bitorder="little").tobytes(), "little"))
+    """BLOCK items of an array from the one on whose number comes behind it."""
+    item = context.get_value_type(kinds[0].dtype)
+    first = builder.gep(place_of(context, builder, kinds[0], args[0], item), [args[1]])
+    many = ir.VectorType(item, BLOCK)
+    return builder.load(builder.bitcast(first, many.as_pointer()), align=item.width // 8)
 
 
 def plain_block(data: NDArray[Any], i: Int64) -> tuple[Int64, Int64]:
@@ -70,52 +56,32 @@ def plain_block(data: NDArray[Any], i: Int64) -> tuple[Int64, Int64]:
     block = data[int(i) : int(i) + BLOCK]
     stops = np.flatnonzero((block == 34) | (block == 92) | (block < 32))
     size = int(stops[0]) if len(stops) else BLOCK
-    return int64(size), _as_bits(block[:size] >= 128)
+    return int64(size), as_bits(block[:size] >= 128)
 
 
-@intrinsic
-def _marks(  # pragma: no cover - runs in numba's compiler alone
-    _: Any,
-    data: Any,
-    i: Any,  # noqa: ARG001 - numba wants the names of the arguments
-) -> Any:
+def _two_of_bytes(data: Any, _: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
     pair = types.UniTuple(types.int64, 2)  # type: ignore[attr-defined]
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word = ir.IntType(64)
-        block = _block(builder, _place(context, builder, signature, args), 8)
-
-        def every(byte: int) -> Any:
-            return ir.Constant(block.type, [byte] * BLOCK)
-
-        stops = builder.or_(
-            builder.or_(
-                builder.icmp_unsigned("==", block, every(34)),
-                builder.icmp_unsigned("==", block, every(92)),
-            ),
-            builder.icmp_unsigned("<", block, every(32)),
-        )
-        beyond = builder.icmp_signed("<", block, every(0))
-        stops, beyond = (_bits_among(builder, marks) for marks in (stops, beyond))
-        size = builder.cttz(
-            builder.or_(stops, ir.Constant(word, 1 << BLOCK)), ir.Constant(ir.IntType(1), 1)
-        )
-        one = ir.Constant(word, 1)
-        before = builder.sub(builder.shl(one, size), one)
-        return context.make_tuple(builder, pair, [size, builder.and_(beyond, before)])
-
-    return pair(data, types.int64), generate
+    return pair if _is_plain(data, types.uint8) else None
 
 
-@overload(plain_block, inline="always")
+@compiled(plain_block, _two_of_bytes)
 def _plain_block(  # pragma: no cover - runs in numba's compiler alone
-    data: Any,
-    i: Any,  # noqa: ARG001
+    context: Any, builder: Any, kinds: Any, args: Any
 ) -> Any:
-    def look(data: Any, i: Any) -> Any:
-        return _marks(data, i)
-
-    return look if _is_plain(data, types.uint8) else None
+    block = _block(context, builder, kinds, args)
+    of = block.type
+    stops = builder.or_(
+        builder.or_(
+            builder.icmp_unsigned("==", block, same(of, 34)),
+            builder.icmp_unsigned("==", block, same(of, 92)),
+        ),
+        builder.icmp_unsigned("<", block, same(of, 32)),
+    )
+    beyond = builder.icmp_signed("<", block, same(of, 0))
+    stops, beyond = (bits_among(builder, marks) for marks in (stops, beyond))
+    size = builder.cttz(builder.or_(stops, WORD(1 << BLOCK)), ir.IntType(1)(1))
+    before = builder.sub(builder.shl(WORD(1), size), WORD(1))
+    return context.make_tuple(builder, _two_of_bytes(*kinds), [size, builder.and_(beyond, before)])
 
 
 def bytes_between(data: NDArray[Any], i: Int64, low: int, high: int) -> Int64:
@@ -127,39 +93,17 @@ def bytes_between(data: NDArray[Any], i: Int64, low: int, high: int) -> Int64:
     10
     """
     block = data[int(i) : int(i) + BLOCK]
-    some = (block >= low) & (block <= high)
-    return _as_bits(some)
+    return as_bits((block >= low) & (block <= high))
 
 
-@intrinsic
-def _between(  # pragma: no cover - runs in numba's compiler alone
-    _: Any,
-    data: Any,
-    i: Any,  # noqa: ARG001 - numba wants the names of the arguments
-    low: Any,  # noqa: ARG001
-    high: Any,  # noqa: ARG001
-) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        block = _block(builder, _place(context, builder, signature, args), 8)
-        above = builder.sub(block, _every(builder, args[2], 8))
-        room = _every(builder, builder.sub(args[3], args[2]), 8)
-        marks = builder.icmp_unsigned("<=", above, room)
-        return _bits_among(builder, marks)
-
-    return types.int64(data, types.int64, types.int64, types.int64), generate
-
-
-@overload(bytes_between, inline="always")
+@compiled(bytes_between, _bits_of_array(types.uint8))
 def _bytes_between(  # pragma: no cover - runs in numba's compiler alone
-    data: Any,
-    i: Any,  # noqa: ARG001
-    low: Any,  # noqa: ARG001
-    high: Any,  # noqa: ARG001
+    context: Any, builder: Any, kinds: Any, args: Any
 ) -> Any:
-    def look(data: Any, i: Any, low: Any, high: Any) -> Any:
-        return _between(data, i, low, high)
-
-    return look if _is_plain(data, types.uint8) else None
+    block = _block(context, builder, kinds, args)
+    above = builder.sub(block, every(builder, args[2], block.type))
+    room = every(builder, builder.sub(args[3], args[2]), block.type)
+    return bits_among(builder, builder.icmp_unsigned("<=", above, room))
 
 
 def bits_of(text: NDArray[Any], i: Int64, bit: int) -> Int64:
@@ -170,33 +114,13 @@ def bits_of(text: NDArray[Any], i: Int64, bit: int) -> Int64:
     >>> int(bits_of(np.arange(BLOCK, dtype=np.int32), int64(0), 16)) == 0xFFFF0000
     True
     """
-    some = text[int(i) : int(i) + BLOCK] & np.int32(bit) != 0
-    return _as_bits(some)
+    return as_bits(text[int(i) : int(i) + BLOCK] & np.int32(bit) != 0)
 
 
-@intrinsic
-def _bits(  # pragma: no cover - runs in numba's compiler alone
-    _: Any,
-    text: Any,
-    i: Any,  # noqa: ARG001 - numba wants the names of the arguments
-    bit: Any,  # noqa: ARG001
-) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        block = _block(builder, _place(context, builder, signature, args), 32)
-        some = builder.and_(block, _every(builder, args[2], 32))
-        marks = builder.icmp_unsigned("!=", some, ir.Constant(some.type, [0] * BLOCK))
-        return _bits_among(builder, marks)
-
-    return types.int64(text, types.int64, types.int64), generate
-
-
-@overload(bits_of, inline="always")
+@compiled(bits_of, _bits_of_array(types.int32))
 def _bits_of(  # pragma: no cover - runs in numba's compiler alone
-    text: Any,
-    i: Any,  # noqa: ARG001
-    bit: Any,  # noqa: ARG001
+    context: Any, builder: Any, kinds: Any, args: Any
 ) -> Any:
-    def look(text: Any, i: Any, bit: Any) -> Any:
-        return _bits(text, i, bit)
-
-    return look if _is_plain(text, types.int32) else None
+    block = _block(context, builder, kinds, args)
+    some = builder.and_(block, every(builder, args[2], block.type))
+    return bits_among(builder, builder.icmp_unsigned("!=", some, same(some.type, 0)))

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit, popcount
+from detectors.jit import Int64, Record, jit, lowest
+from detectors.kernels.features import BUYS, MENTIONS, SELLS, TRADES
+from detectors.kernels.lanes import near_marks
 from detectors.kernels.maths import MONEY_MAX, log2_price
 from detectors.layout import INFO, LATE, LP_RING, MENTION, SHORT, TEXTS, TICK
 from detectors.simhash import LONG, NEAR
@@ -18,13 +20,13 @@ COUNT_MAX = 1 << 30
 
 
 @jit
-def is_near(a: Int64, b: Int64) -> bool:
-    """Whether two fingerprints are of copies: the same, or of long texts and few bits apart.
+def most_apart(text: Int64) -> Int64:
+    """Bits in which a copy of a text differs at most: none where the text is short.
 
-    >>> is_near(9, 9), is_near(9, 1), is_near(11, 3), is_near(0x7FFFFFFFFFFFFFFF, 3)
-    (True, False, True, False)
+    >>> int(most_apart(np.int64(3))), int(most_apart(np.int64(1)))
+    (11, 0)
     """
-    return bool((a == b) | ((a & b & LONG != 0) & (popcount(a ^ b) <= NEAR)))
+    return np.int64(NEAR) if text & LONG != 0 else np.int64(0)
 
 
 @jit
@@ -38,11 +40,9 @@ def is_copy(s: Record, text: Int64, b: Int64) -> bool:
     texts = s["texts"]
     bars = s["text_bars"]
     oldest = b - TEXT_BARS
-    first: Int64 = np.int64(TEXTS)
-    for y in range(TEXTS):  # without a branch: which text it is cannot be foretold
-        same = is_near(text, np.int64(texts[y])) & (bars[y] >= oldest)
-        first = min(first, np.int64(y) if same else np.int64(TEXTS))
-    if first < TEXTS:
+    same = near_marks(texts, bars, text, most_apart(text), oldest)
+    if same != 0:
+        first, _ = lowest(same)
         bars[first] = b
         return True
     texts[s["text_at"]] = text
@@ -75,10 +75,20 @@ def hold_price(s: Record, b: Int64) -> None:
 
 
 @jit
-def fill_bar(
-    s: Record, b: Int64, ready: NDArray[Any], p: Int64, q: Int64, evidence: NDArray[Any]
-) -> None:
-    """Fold the records ``ready[p:q]``, all of bar b. ``evidence`` gets up to three refs."""
+def find_evidence(ready: NDArray[Any], p: Int64, q: Int64, evidence: NDArray[Any]) -> None:
+    """Refs of up to three of the records ``ready[p:q]``: the first mentions, then ticks; -1 for none."""
+    evidence[:] = -1
+    found = 0
+    for wanted in (MENTION, TICK):
+        for x in range(p, q):
+            if ready[x]["kind"] == wanted and found < evidence.shape[0]:
+                evidence[found] = ready[x]["ref"]
+                found += 1
+
+
+@jit
+def fill_bar(s: Record, b: Int64, ready: NDArray[Any], p: Int64, q: Int64, n: NDArray[Any]) -> None:
+    """Fold the records ``ready[p:q]``, all of bar b; ``n`` gets its mentions and trades added."""
     k = b % SHORT
     w = s["w"][k]
     plat = w["platforms"]
@@ -98,7 +108,6 @@ def fill_bar(
     reach = np.int64(0)
     buys: Int64 = np.int64(0)
     sells: Int64 = np.int64(0)
-    n_evidence = 0
     price_ms = s["price_ms"]
     priced = False
     last_who = np.int64(-1)
@@ -118,9 +127,6 @@ def fill_bar(
             else:
                 set_bit(authors, who)
                 set_bit(s["mauthors"], who)
-            if n_evidence < 3:
-                evidence[n_evidence] = r["ref"]
-                n_evidence += 1
         elif kind == TICK:
             trades += 1
             set_bit(traders, who)
@@ -152,12 +158,11 @@ def fill_bar(
     if priced:
         s["price_ms"] = price_ms
         hold_price(s, b)
-    if n_evidence < 3:
-        for x in range(p, q):
-            if ready[x]["kind"] == TICK and n_evidence < 3:
-                evidence[n_evidence] = ready[x]["ref"]
-                n_evidence += 1
     s["wbar"][k] = b
+    n[MENTIONS] += min(mentions, COUNT_MAX)
+    n[TRADES] += min(trades, COUNT_MAX)
+    n[BUYS] += buys
+    n[SELLS] += sells
     s["wmentions"][k] = min(mentions, COUNT_MAX)
     s["wtrades"][k] = min(trades, COUNT_MAX)
     counts = w["counts"]
@@ -165,10 +170,9 @@ def fill_bar(
     counts[1] = min(rush, COUNT_MAX)
     counts[2] = min(n_buys, COUNT_MAX)
     counts[3] = min(late, COUNT_MAX)
-    money = w["money"]
-    money[0] = min(reach, MONEY_MAX)
-    money[1] = buys
-    money[2] = sells
+    w["reach"] = min(reach, MONEY_MAX)
+    s["wbuys"][k] = buys
+    s["wsells"][k] = sells
     macc = s["macc"]
     macc[0] += mentions
     macc[1] += trades

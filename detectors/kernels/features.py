@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit, popcount
+from detectors.jit import Int64, Record, jit, lowest
 from detectors.kernels.episodes import T_NO_POSTS, T_NO_TRADES
+from detectors.kernels.lanes import marks_since, sums_since, unite
 from detectors.kernels.maths import (
     VOLUME_UNIT,
     Y_UNIT,
@@ -27,7 +28,6 @@ from detectors.layout import (
     DAY,
     HOUR,
     HOUR_RING,
-    LINEAR_COUNTING,
     LP_RING,
     MIN_MINUTES,
     MIN_QUARTERS,
@@ -54,18 +54,13 @@ L_MENTIONS, L_TRADES, L_VOLUME, L_AUTHORS, L_TRADERS = range(5)
 
 @jit
 def count_first(s: Record, b: Int64, n: NDArray[Any]) -> None:
-    """Mentions and trades of the short window: what the first gate looks at."""
-    bars = s["wbar"]
-    said = s["wmentions"]
-    done = s["wtrades"]
-    mentions = np.int64(0)
-    trades = np.int64(0)
-    for k in range(SHORT):
-        counts = np.int64(bars[k] > b - SHORT)
-        mentions += said[k] * counts
-        trades += done[k] * counts
-    n[MENTIONS] = mentions
-    n[TRADES] = trades
+    """Mentions, trades and what was bought and sold in the short window, what bar b holds so far included.
+
+    To be asked before b is filled: a processor waits where it reads as a whole what has just been
+    written in parts.
+    """
+    n[MENTIONS], n[TRADES] = sums_since(s["wbar"], b - SHORT, s["wmentions"], s["wtrades"])
+    n[BUYS], n[SELLS] = sums_since(s["wbar"], b - SHORT, s["wbuys"], s["wsells"])
 
 
 @jit
@@ -73,34 +68,19 @@ def count_rest(s: Record, b: Int64, n: NDArray[Any]) -> None:
     """The short window's other sums."""
     bars = s["wbar"]
     w = s["w"]
-    for k in range(COPIES, N_COUNTS):
+    for k in range(COPIES, BUYS):
         n[k] = 0
+    n[RECENT] = 0
     for k in range(SHORT):
         bar = np.int64(bars[k])
         if bar <= b - SHORT:
             continue
         counts = w[k]["counts"]
-        money = w[k]["money"]
         for j in range(4):
             n[COPIES + j] += counts[j]
-        for j in range(3):
-            n[REACH + j] += money[j]
+        n[REACH] += w[k]["reach"]
         if bar > b - SHORT // 2:
             n[RECENT] += s["wmentions"][k]
-
-
-@jit
-def traded_short(s: Record, b: Int64) -> tuple[Int64, Int64]:
-    """Value bought and sold in the short window, in micro-USD."""
-    bars = s["wbar"]
-    buys = np.int64(0)
-    sells = np.int64(0)
-    for k in range(SHORT):
-        if np.int64(bars[k]) > b - SHORT and s["wtrades"][k] > 0:
-            money = s["w"][k]["money"]
-            buys += money[1]
-            sells += money[2]
-    return buys, sells
 
 
 @jit
@@ -109,26 +89,22 @@ def authors_short(s: Record, b: Int64, bits: NDArray[Any]) -> Int64:
 
     Bars without mentions have an empty set.
     """
-    bars = s["wbar"]
-    bits[:8] = 0
-    for k in range(SHORT):
-        if np.int64(bars[k]) > b - SHORT and s["wmentions"][k] > 0:
-            row = s["w"][k]["authors"]
-            for word in range(8):
-                bits[word] |= np.int64(row[word])
+    marks = marks_since(s["wbar"], b - SHORT, s["wmentions"])
+    bits[:4] = 0
+    while marks != 0:
+        k, marks = lowest(marks)
+        unite(bits, s["w"][k]["authors"])
     return distinct(bits)
 
 
 @jit
 def traders_short(s: Record, b: Int64, bits: NDArray[Any]) -> Int64:
     """Estimated distinct traders of the short window; ``bits`` is scratch."""
-    bars = s["wbar"]
-    bits[:8] = 0
-    for k in range(SHORT):
-        if np.int64(bars[k]) > b - SHORT and s["wtrades"][k] > 0:
-            row = s["w"][k]["traders"]
-            for word in range(8):
-                bits[word] |= np.int64(row[word])
+    marks = marks_since(s["wbar"], b - SHORT, s["wtrades"])
+    bits[:4] = 0
+    while marks != 0:
+        k, marks = lowest(marks)
+        unite(bits, s["w"][k]["traders"])
     return distinct(bits)
 
 
@@ -145,16 +121,9 @@ def count_long(s: Record, n: NDArray[Any]) -> None:
 @jit
 def count_people(s: Record, n: NDArray[Any]) -> None:
     """Authors and traders of the long window, in person-minutes."""
-    macc = s["macc"]
     swell = s["swell"]
-    ones = np.int64(0)
-    more = np.int64(0)
-    if macc[0] > 0 or macc[1] > 0:
-        for k in range(8):
-            ones += popcount(np.int64(s["mauthors"][k]))
-            more += popcount(np.int64(s["mtraders"][k]))
-    n[L_AUTHORS] = swell[3] + LINEAR_COUNTING[ones]
-    n[L_TRADERS] = swell[4] + LINEAR_COUNTING[more]
+    n[L_AUTHORS] = swell[3] + distinct(s["mauthors"])
+    n[L_TRADERS] = swell[4] + distinct(s["mtraders"])
 
 
 @jit

@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 from detectors.jit import Int64, Record, jit
 from detectors.kernels.episodes import NEVER, T_ATTENTION, swells
 from detectors.kernels.features import (
+    BUYS,
     L_MENTIONS,
     L_TRADES,
     L_VOLUME,
     MENTIONS,
     RETURN_FLOOR,
+    SELLS,
     TRADES,
     authors_short,
     baseline_minutes,
     baseline_quarters,
     start_ms,
-    traded_short,
     traders_short,
 )
 from detectors.kernels.maths import (
@@ -48,8 +49,6 @@ FEW = 3
 """Mentions or trades of the short window below which nothing is scored."""
 HOT = 3
 """Deviations above its baseline at which a score opens the gate to the trees."""
-LEAST_HOT = 4
-"""Events that are no HOT deviations above silence, so above no baseline: 2 sqrt(4 + 3/8) is 2.96 above that of 0."""
 
 
 @jit
@@ -102,6 +101,29 @@ def reaches(y: Int64, n: Int64, total: Int64, squares: Int64, floor: float) -> b
 
 
 @jit
+def amount_reaches(amount: Int64, n: Int64, total: Int64, squares: Int64) -> bool:
+    """``reaches`` of an amount of micro-USD that is not negative, mostly without its root.
+
+    Its y is at most 2048 sqrt(events + 3/8) - 1253.5.
+    """
+    least = float(total + (HOT * np.int64(Y_UNIT) + 1253) * n)
+    most = float(amount) * (1 / VOLUME_UNIT) + 0.375
+    if least > 0 and most * float(2048 * 2048 * n * n) < least * least:
+        return False
+    return reaches(stabilise(float(amount) / VOLUME_UNIT), n, total, squares, Y_UNIT)
+
+
+@jit
+def net_reaches(buys: Int64, sells: Int64, n: Int64, total: Int64, squares: Int64) -> bool:
+    """``reaches`` of what was bought less what was sold."""
+    if buys >= sells:
+        return amount_reaches(buys - sells, n, total, squares)
+    if total >= -HOT * np.int64(Y_UNIT) * n:
+        return False
+    return reaches(stabilise_net(buys, sells), n, total, squares, Y_UNIT)
+
+
+@jit
 def at_most(count: Int64) -> Int64:
     """Upper bound of the stabilised estimate of how many different ones made ``count`` events."""
     return stabilise_count(LINEAR_COUNTING[min(count, 256)])
@@ -134,14 +156,10 @@ def runs_hot(
         return True
     if reaches(stabilise_count(trades), k, hour[2], square[2], Y_UNIT):
         return True
-    buys, sells = traded_short(s, b) if trades > 0 else (np.int64(0), np.int64(0))
-    much = buys + sells > LEAST_HOT * np.int64(VOLUME_UNIT)
-    if much and reaches(
-        stabilise(float(buys + sells) / VOLUME_UNIT), k, hour[4], square[4], Y_UNIT
-    ):
+    buys, sells = n[BUYS], n[SELLS]
+    if amount_reaches(buys + sells, k, hour[4], square[4]):
         return True
-    # the net of little is little, and stands out only where more is sold than bought
-    if (much or hour[5] < 0) and reaches(stabilise_net(buys, sells), k, hour[5], square[5], Y_UNIT):
+    if net_reaches(buys, sells, k, hour[5], square[5]):
         return True
     lp = s["lp"]
     now = np.int64(lp[b % LP_RING])
@@ -157,8 +175,7 @@ def runs_hot(
             return True
         if reaches(stabilise_count(long[L_TRADES]), q, day[1], of_day[1], Y_UNIT):
             return True
-        volume = stabilise(float(long[L_VOLUME]) / VOLUME_UNIT)
-        if reaches(volume, q, day[2], of_day[2], Y_UNIT):
+        if amount_reaches(np.int64(long[L_VOLUME]), q, day[2], of_day[2]):
             return True
     # how many different ones costs most to know: only where their events would allow it
     if reaches(at_most(mentions), k, hour[1], square[1], Y_UNIT):

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit
+from detectors.grown import lines
+from detectors.jit import Int64, Record, int64, jit
 
 WAYS: Final = 5
 BUCKET: Final = np.dtype([("key", "i8", WAYS), ("bar", "i4", WAYS), ("over", "i4")])
@@ -21,7 +22,7 @@ NEVER: Final = -(1 << 31)
 
 def empty_table(buckets: int) -> NDArray[Any]:
     """Buckets without an entry; their number is a power of two."""
-    table = np.zeros(buckets, BUCKET)
+    table = lines(buckets, BUCKET)
     table["bar"] = table["over"] = NEVER
     return table
 
@@ -30,6 +31,16 @@ def empty_table(buckets: int) -> NDArray[Any]:
 def key_of(r: Record, token_hash: Int64) -> Int64:
     """What a record is known by: its token, kind (late or not) and id."""
     return np.int64(r["id"]) ^ token_hash ^ ((np.int64(r["kind"]) & 3) << 1)
+
+
+@jit
+def newest_of(keys: NDArray[Any], bars: NDArray[Any], key: Int64) -> Int64:
+    """The latest bar of a key among a bucket's ways."""
+    newest = np.int64(NEVER)
+    for k in range(WAYS):
+        if keys[k] == key:
+            newest = max(newest, np.int64(bars[k]))
+    return newest
 
 
 @jit
@@ -47,10 +58,10 @@ def is_new(table: NDArray[Any], key: Int64, bar: Int64, limit_bars: Int64) -> bo
         bucket = table[at]
         keys = bucket["key"]
         bars = bucket["bar"]
-        seen = False
+        same = False
         for k in range(WAYS):  # without a branch: which ways count cannot be foretold
-            seen |= (keys[k] == key) & (bars[k] >= oldest)
-        if seen:
+            same |= keys[k] == key
+        if same and newest_of(keys, bars, key) >= oldest:
             return False
         if bucket["over"] < oldest:
             break
@@ -59,13 +70,10 @@ def is_new(table: NDArray[Any], key: Int64, bar: Int64, limit_bars: Int64) -> bo
     while True:
         bucket = table[at]
         bars = bucket["bar"]
-        way = 0
-        lowest = bars[0]
-        for k in range(1, WAYS):
-            if bars[k] < lowest:
-                lowest = bars[k]
-                way = k
-        if lowest < oldest:
+        way = np.int64(-1)
+        for k in range(WAYS):
+            way = np.int64(k) if bars[k] < oldest else way
+        if way >= 0:
             bucket["key"][way] = key
             bars[way] = bar
             return True
@@ -76,11 +84,10 @@ def is_new(table: NDArray[Any], key: Int64, bar: Int64, limit_bars: Int64) -> bo
 @jit
 def count_since(table: NDArray[Any], oldest_bar: Int64) -> Int64:
     """How many entries are of ``oldest_bar`` or later."""
-    live = 0
+    live = int64(0)
     for i in range(table.shape[0]):
         for k in range(WAYS):
-            if table[i]["bar"][k] >= oldest_bar:
-                live += 1
+            live += int64(table[i]["bar"][k] >= oldest_bar)
     return live
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import LINE, Int64, Record, int64, jit, prefetch
+from detectors.jit import Int64, Record, jit, prefetch
 from detectors.kernels.ids import is_new, key_of
-from detectors.layout import BAR_MS, INFO, LATE
+from detectors.layout import BAR_MS, INFO, LATE, LINE
 
 VALUE_MAX = 1_000_000_000_000_000  # micro-USD a fill: one billion dollars
 REF_MASK = (1 << 31) - 1
@@ -19,11 +19,13 @@ AHEAD = 12
 
 @jit
 def without_slot(slots: NDArray[Any], token: NDArray[Any], missing: NDArray[Any]) -> Int64:
-    """Write the tokens, as often as they occur, that have no slot, -1; returns how many."""
+    """Write each token that occurs and has no slot, -1, once, which makes it -2; returns how many."""
     n = 0
     for i in range(token.shape[0]):
-        missing[n] = token[i]
-        n += int64(slots[token[i]] < 0)
+        if slots[token[i]] == -1:
+            slots[token[i]] = -2
+            missing[n] = token[i]
+            n += 1
     return n
 
 
@@ -203,8 +205,9 @@ def deal_new(
         r = pend[keys[at] & low]
         slot = r["slot"]
         if is_new(table, key_of(r, hashes[slot]), np.int64(r["bar"]), limit_bars):
-            hand_over(r, ready[cnt[slot]])
-            cnt[slot] += 1
+            to = cnt[slot]
+            hand_over(r, ready[to])
+            cnt[slot] = to + 1
             kept += 1
             bar = np.int64(r["bar"])
         at += 1

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, jit, popcount
+from detectors.jit import Int64, jit
+from detectors.kernels.lanes import ones
 from detectors.layout import LINEAR_COUNTING, LOG2_OF_TEN
 
 Y_MAX = 1 << 24  # keeps 96 squares times 96 below 2**62
@@ -103,8 +104,5 @@ def log2_price(packed: Int64) -> Int64:
 
 @jit
 def distinct(bits: NDArray[Any]) -> Int64:
-    """Estimated distinct values behind one 256-bit set (8 words): exact for a handful."""
-    ones = np.int64(0)
-    for k in range(8):
-        ones += popcount(np.int64(bits[k]))
-    return LINEAR_COUNTING[ones]
+    """Estimated distinct values behind one 256-bit set: exact for a handful."""
+    return LINEAR_COUNTING[ones(bits)]

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import LINE, Int64, Record, jit, prefetch
-from detectors.kernels.bars import fill_bar
+from detectors.jit import Int64, Record, jit, prefetch
+from detectors.kernels.bars import fill_bar, find_evidence
 from detectors.kernels.episodes import (
     NO_LOGIT,
     NONE,
@@ -41,16 +41,17 @@ from detectors.kernels.trees import logit_micro
 from detectors.kernels.windows import advance, begin
 from detectors.layout import (
     EXPIRE_BARS,
-    HOT_BYTES,
+    HOT_BYTE,
+    HOT_END,
     HOUR,
     HOUR_RING,
+    LINE,
     LP_RING,
     MINUTE_BARS,
     N_BASELINES,
     N_FEATURES,
     NO_PRICE,
     SHORT,
-    W_BYTE,
     W_BYTES,
 )
 from schemas.platforms import N_PLATFORMS
@@ -71,9 +72,9 @@ def moved(now: Int64, then: Int64) -> Int64:
 @jit
 def fetch_token(state: NDArray[Any], slot: Int64, b: Int64) -> None:
     """Fetch what a token's next bar will touch while another one is still walked."""
-    for byte in range(0, HOT_BYTES, LINE):
+    for byte in range(HOT_BYTE, HOT_END, LINE):
         prefetch(state, slot, byte)
-    at = W_BYTE + b % SHORT * W_BYTES
+    at = b % SHORT * W_BYTES
     prefetch(state, slot, at)
     prefetch(state, slot, at + LINE)
 
@@ -136,16 +137,19 @@ def next_bar(s: Record, ready: NDArray[Any], p: Int64, q_all: Int64, end_bar: In
 
 @jit
 def take_bar(
-    s: Record, b: Int64, ready: NDArray[Any], p: Int64, q_all: Int64, evidence: NDArray[Any]
+    s: Record, b: Int64, ready: NDArray[Any], p: Int64, q_all: Int64, n: NDArray[Any]
 ) -> Int64:
-    """Bring the state to bar b and fold its records, from p on; returns where the next bar's begin."""
+    """Bring the state to bar b and fold its records, from p on; returns where the next bar's begin.
+
+    ``n`` gets what was said and traded in the short window that ends with b.
+    """
     advance(s, b)
-    evidence[:] = -1
+    count_first(s, b, n)
     q = p
     while q < q_all and ready[q]["bar"] == b:
         q += 1
     if q > p:
-        fill_bar(s, b, ready, p, q, evidence)
+        fill_bar(s, b, ready, p, q, n)
     s["bar"] = b
     return q
 
@@ -161,9 +165,7 @@ def run(
     end_bar: Int64,
     log_start_ms: Int64,
     settings: NDArray[Any],
-    place: NDArray[Any],
-    thr: NDArray[Any],
-    leaf: NDArray[Any],
+    trees: NDArray[Any],
     base: float,
     score_mode: Int64,
     episodes: NDArray[Any],
@@ -224,11 +226,10 @@ def run(
                 lives[n_lives, 2] = s["last_bar"]
                 n_lives += 1
                 begin(s, b)
-            q = take_bar(s, b, ready, p, q_all, evidence)
-            fresh = bool(q > p)
-            p = q
+            of_bar = p
+            p = take_bar(s, b, ready, p, q_all, n)
+            fresh = bool(p > of_bar)
             stats[0] += 1
-            count_first(s, b, n)
             watched = s["ep"] != 0
             swell = False
             if fresh and not watched:
@@ -266,7 +267,7 @@ def run(
             if judged or told:
                 stats[1] += 1
                 other_features(s, b, n, long, f, means, bits, settings)
-                logit = logit_micro(f, place, thr, leaf, base)
+                logit = logit_micro(f, trees, base)
             kind = NONE
             if watched:
                 new = logit if judged else np.int64(NO_LOGIT)
@@ -287,7 +288,8 @@ def run(
                     )
                 if logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings)
-                    logit = logit_micro(f, place, thr, leaf, base)
+                    logit = logit_micro(f, trees, base)
+                find_evidence(ready, of_bar, p, evidence)
                 write_alert(
                     a_int[n_alerts], s, b, slot, kind, logit, n, long, minutes, quarters, hours,
                     evidence, settings,

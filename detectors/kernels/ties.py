@@ -56,6 +56,9 @@ def settle_ties(
     for j in range(1, m + 1):
         if j < m and keys[j] >> shift == keys[lo] >> shift:
             continue
+        if j == lo + 1:
+            lo = j
+            continue
         for block in range(lo, j, BLOCK):
             _insert(pend, keys, block, min(block + BLOCK, j), mask, hashes)
         width = int64(BLOCK)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.jit import Int64, Record, jit, lowest
+from detectors.kernels.lanes import add_row, hold
 from detectors.kernels.maths import (
     VOLUME_UNIT,
     Y_MAX,
@@ -21,7 +22,6 @@ from detectors.layout import (
     HOUR_QUARTERS,
     HOUR_RING,
     LP_RING,
-    M_COLS,
     M_RETURN,
     MINUTE_BARS,
     NO_PRICE,
@@ -62,6 +62,7 @@ def begin(s: Record, b: Int64) -> None:
     s["wbar"][:] = -1
     clear_hour(s, b // MINUTE_BARS)
     clear_day(s, b // (MINUTE_BARS * SWELL))
+    slide_long(s, b // MINUTE_BARS)
 
 
 @jit
@@ -218,13 +219,7 @@ def slide_hour(s: Record, to: Int64) -> None:
 @jit
 def add_minute(s: Record, m: Int64, sign: Int64) -> None:
     """Add a busy minute to the hour's sums, or take it out."""
-    row = s["hour_ring"][m % HOUR_RING]
-    total = s["hsum"]
-    squares = s["hsq"]
-    for k in range(M_COLS):
-        x = np.int64(row[k])
-        total[k] += sign * x
-        squares[k] += sign * x * x
+    add_row(s["hsum"], s["hsq"], s["hour_ring"][m % HOUR_RING], sign)
 
 
 @jit
@@ -261,6 +256,22 @@ def slide_day(s: Record, to: Int64) -> None:
 
 
 @jit
+def slide_long(s: Record, minute: Int64) -> None:
+    """Move the day's and the week's sums to where they end while ``minute`` is being filled.
+
+    A bucket enters a baseline when the window has left it.
+    """
+    slide_day(s, (minute - SWELL + 1) // SWELL - 1)
+    slide_week(s, (minute // SWELL - HOUR_QUARTERS + 1) // HOUR_QUARTERS - 1)
+
+
+@jit
+def hold_last_price(s: Record, b: Int64) -> None:
+    """Give the bars after the last one walked, up to b, the price that it ended with."""
+    hold(s["lp"], b, min(b - s["bar"], LP_RING), np.int64(s["log_price"]))
+
+
+@jit
 def advance(s: Record, b: Int64) -> None:
     """Bring the rings to bar b, before its records: whole minutes and quarters of silence too."""
     minute = b // MINUTE_BARS
@@ -274,14 +285,7 @@ def advance(s: Record, b: Int64) -> None:
         while s["cur_q"] < quarter:
             seal_quarter(s)
             slide_day(s, s["cur_q"] - 2)
-    # a bucket enters a baseline when the window has left it
-    slide_hour(s, (b - SHORT + 1) // MINUTE_BARS - 1)
-    slide_day(s, (minute - SWELL + 1) // SWELL - 1)
-    slide_week(s, (minute // SWELL - HOUR_QUARTERS + 1) // HOUR_QUARTERS - 1)
-    lp = s["lp"]
-    last = s["log_price"]
-    if b - s["bar"] >= LP_RING:
-        lp[:] = last
-    else:
-        for x in range(s["bar"] + 1, b + 1):
-            lp[x % LP_RING] = last
+        slide_long(s, minute)
+    # the short window has left the minute before once it covers this one whole
+    slide_hour(s, minute - 2 + np.int64(b - minute * MINUTE_BARS == SHORT - 1))
+    hold_last_price(s, b)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from detectors.alerts import AlertWriter
 from detectors.engine import Engine
 from detectors.jit import Int64, Record, jit
+from detectors.kernels.bars import find_evidence
 from detectors.kernels.episodes import (
     NO_LOGIT,
     NONE,
@@ -35,7 +36,6 @@ from detectors.kernels.features import (
     MENTIONS,
     N_COUNTS,
     TRADES,
-    count_first,
     count_long,
     count_people,
     count_rest,
@@ -110,9 +110,7 @@ def walk_many(
     end_bar: Int64,
     log_start_ms: Int64,
     settings: NDArray[Any],
-    place: NDArray[Any],
-    thr: NDArray[Any],
-    leaf: NDArray[Any],
+    trees: NDArray[Any],
     base: float,
     episodes: NDArray[Any],
     a_int: NDArray[Any],
@@ -161,10 +159,9 @@ def walk_many(
                 for k in range(many):
                     reset(own[slot, k], s)
             before = np.int64(s["last_bar"])
-            q = take_bar(s, b, ready, p, q_all, evidence)
-            fresh = bool(q > p)
-            p = q
-            count_first(s, b, n)
+            of_bar = p
+            p = take_bar(s, b, ready, p, q_all, n)
+            fresh = bool(p > of_bar)
             swell = False
             if fresh:
                 swell = may_swell(s, log_start_ms, f, means, devs, settings[lowest])
@@ -222,7 +219,7 @@ def walk_many(
                     note_burst(e, b, np.int64(s["lp"][(b - SHORT) % LP_RING]))
                 if judged and logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings[0])
-                    logit = logit_micro(f, place, thr, leaf, base)
+                    logit = logit_micro(f, trees, base)
                 kind = NONE
                 if follows:
                     new = logit if judged else np.int64(NO_LOGIT)
@@ -240,8 +237,9 @@ def walk_many(
                     counted = True
                 if logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings[0])
-                    logit = logit_micro(f, place, thr, leaf, base)
+                    logit = logit_micro(f, trees, base)
                 lend(s, e)
+                find_evidence(ready, of_bar, p, evidence)
                 row = a_int[n_alerts]
                 write_alert(
                     row,
@@ -336,9 +334,8 @@ class ManyEngine(Engine):
         _, _, _, a_int, a_feat, a_mean, a_dev = self._out
         return walk_many(
             self._slots.state, self._own, self._odd, self._ready, self._touched, self._spans, at, due,
-            end, self._progress.log_start_ms or 0, self._limits, model.place, model.thr,
-            model.leaf, model.base, self._open, a_int, a_feat, a_mean, a_dev,
-            n_open, counts,
+            end, self._progress.log_start_ms or 0, self._limits, model.trees, model.base,
+            self._open, a_int, a_feat, a_mean, a_dev, n_open, counts,
         )  # fmt: skip
 
     def _alerts(self, n: int) -> list[Alert]:

@@ -227,7 +227,7 @@ def _logit(detection: Detection, features: Any) -> int:
     from detectors.kernels.trees import logit_micro
 
     model = detection.model
-    return int(logit_micro(features, model.place, model.thr, model.leaf, model.base))
+    return int(logit_micro(features, model.trees, model.base))
 
 
 def _episode(record: Any, draft: Alert) -> Episode:

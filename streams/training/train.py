@@ -48,7 +48,7 @@ def train(
     progress("fit", 1, 1)
     model = flatten(fitted.classifier, fitted.steps, fitted.probabilities)
     sample = rows.features[:: max(len(rows.features) // 20_000, 1)]
-    arrays = (model.place, model.thr, model.leaf, model.base)
+    arrays = (model.trees, model.base)
     ours = np.array([margin(row, *arrays) for row in sample])
     if not np.array_equal(ours, fitted.classifier.decision_function(sample)):
         raise ModelError("the flat trees differ from scikit-learn's", "this is a bug: report it")

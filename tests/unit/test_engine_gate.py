@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 
 from detectors.engine import Engine
 from detectors.kernels.features import N_COUNTS, count_first, count_long, count_rest, scores
-from detectors.kernels.gate import HOT, LEAST_HOT, is_hot, runs_hot
-from detectors.kernels.maths import Y_UNIT, stabilise
-from detectors.layout import BAR_MS, FEATURES, N_BASELINES, N_FEATURES, N_Z
+from detectors.kernels.gate import HOT, amount_reaches, is_hot, net_reaches, runs_hot
+from detectors.kernels.maths import (
+    MONEY_MAX,
+    VOLUME_UNIT,
+    Y_UNIT,
+    deviation,
+    stabilise,
+    stabilise_net,
+    zscore,
+)
+from detectors.layout import BAR_MS, FEATURES, MIN_MINUTES, N_BASELINES, N_FEATURES, N_Z
 from detectors.snapshot import unpack_snapshot
 from tests.helpers.logs import SETTINGS, T0, random_log
 from tests.helpers.models import crowd_model
@@ -18,8 +28,42 @@ from tests.helpers.models import crowd_model
 LOG_START_MS = T0 - 30 * 60_000
 
 
-def test_the_least_that_may_be_hot_is_not_hot_above_silence() -> None:
-    assert stabilise(float(LEAST_HOT)) < HOT * Y_UNIT <= stabilise(LEAST_HOT + 0.1)
+def amounts_near(y: float) -> list[int]:
+    """Amounts of micro-USD about where their stabilised value passes y, and far from it."""
+    events = max(((y + 1254) / 2048) ** 2 - 0.375, 0.0)
+    edge = round(events * VOLUME_UNIT)
+    steps = [0, *(sign * 10**k for k in range(9) for sign in (1, -1))]
+    return [edge + step for step in steps if 0 <= edge + step < MONEY_MAX] + [0, MONEY_MAX - 1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_amount_reaches_what_its_score_does(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(MIN_MINUTES, 97))
+    values = stabilise_all(rng.lognormal(rng.uniform(10, 24), rng.uniform(0, 4), n))
+    values *= rng.choice([1, -1], n) if seed % 2 else 1
+    total, squares = int(values.sum()), int((values**2).sum())
+    spread = deviation(n, total, squares, Y_UNIT)
+    told = set()
+    for amount in amounts_near(total / n + HOT * spread):
+        hot = zscore(stabilise(amount / VOLUME_UNIT), n, total, spread) >= HOT
+        assert bool(amount_reaches(amount, n, total, squares)) is bool(hot), amount
+        told.add(bool(hot))
+        for buys, sells in ((amount, 0), (0, amount), (amount, amount + 1), (amount + 7, 7)):
+            net = zscore(stabilise_net(buys, sells), n, total, spread) >= HOT
+            assert bool(net_reaches(buys, sells, n, total, squares)) is bool(net), (buys, sells)
+    assert True in told
+
+
+def stabilise_all(micro_usd: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.array([stabilise(float(amount) / VOLUME_UNIT) for amount in micro_usd], np.int64)
+
+
+def test_what_is_sold_reaches_where_more_was_sold_before() -> None:
+    n, usual = 60, -200_000
+    squares = n * usual**2
+    assert net_reaches(0, 50_000_000, n, n * usual, squares)
+    assert not net_reaches(0, 50_000_000, n, -HOT * int(Y_UNIT) * n, squares)
 
 
 def test_a_bar_is_hot_without_scores_where_its_scores_say_so() -> None:

@@ -65,7 +65,7 @@ def fitted(seed: int, **parameters: Any) -> HistGradientBoostingClassifier:
 
 
 def margins(model: Model, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    rows = [margin(row, model.place, model.thr, model.leaf, model.base) for row in x]
+    rows = [margin(row, model.trees, model.base) for row in x]
     return np.array(rows)
 
 
