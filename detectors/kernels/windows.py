@@ -33,6 +33,8 @@ from detectors.layout import (
 AGES = 62
 """Minutes that ``busy`` remembers: those of the hour's baseline, and the two it lags behind."""
 ALL_AGES = (1 << AGES) - 1
+SPARE_MINUTES = HOUR_RING - HOUR - 1
+"""Places of the ring that hold neither a minute of the last hour nor the one being filled."""
 
 
 @jit
@@ -135,7 +137,9 @@ def seal_quiet(s: Record, until: Int64) -> None:
     minute = s["cur_min"]
     price = s["log_price"]
     prices = s["hour_price"]
-    for m in range(minute, until):
+    for k in range(SPARE_MINUTES + 1):  # without a branch: those too many are of minutes to come
+        prices[(minute + k) % HOUR_RING] = price
+    for m in range(minute + SPARE_MINUTES + 1, until):
         prices[m % HOUR_RING] = price
     leave_swell(s, minute, until - minute)
     slide_hour(s, until - 2)
@@ -180,7 +184,6 @@ def seal_busy(s: Record) -> None:
         s["mtraders"][k] = 0
     pass_minutes(s, 1)
     s["busy"] |= 1
-    slide_hour(s, s["cur_min"] - 2)
 
 
 @jit
