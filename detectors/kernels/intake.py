@@ -201,7 +201,9 @@ def deal_new(
         prefetch(pend, ahead)  # two lines each, too far apart to be foreseen
         prefetch(pend, ahead, LINE)
         r = pend[keys[min(at + AHEAD, m - 1)] & low]
-        prefetch(table, key_of(r, hashes[r["slot"]]) & mask)
+        slot = r["slot"]
+        prefetch(table, key_of(r, hashes[slot]) & mask)
+        prefetch(ready, cnt[slot], 2 * LINE)  # which the token's next ones fill: so many ends are written
         r = pend[keys[at] & low]
         slot = r["slot"]
         if is_new(table, key_of(r, hashes[slot]), np.int64(r["bar"]), limit_bars):
