@@ -203,7 +203,7 @@ def deal_new(
         r = pend[keys[min(at + AHEAD, m - 1)] & low]
         slot = r["slot"]
         prefetch(table, key_of(r, hashes[slot]) & mask)
-        prefetch(ready, cnt[slot], 2 * LINE)  # which the token's next ones fill: so many ends are written
+        prefetch(ready, cnt[slot], 2 * LINE)  # where its next ones go: there are many such places
         r = pend[keys[at] & low]
         slot = r["slot"]
         if is_new(table, key_of(r, hashes[slot]), np.int64(r["bar"]), limit_bars):
