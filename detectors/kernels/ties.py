@@ -52,13 +52,14 @@ def settle_ties(
     at the end of a bar: a run costs n log n. ``spare`` is as long as keys and lent for the time.
     """
     mask = (np.int64(1) << shift) - 1
-    lo = 0
-    for j in range(1, m + 1):
-        if j < m and keys[j] >> shift == keys[lo] >> shift:
+    j = 1
+    while j < m:
+        lo = j - 1
+        j += 1
+        if keys[lo] >> shift != keys[lo + 1] >> shift:
             continue
-        if j == lo + 1:
-            lo = j
-            continue
+        while j < m and keys[j] >> shift == keys[lo] >> shift:
+            j += 1
         for block in range(lo, j, BLOCK):
             _insert(pend, keys, block, min(block + BLOCK, j), mask, hashes)
         width = int64(BLOCK)
@@ -67,7 +68,7 @@ def settle_ties(
                 middle = min(left + width, j)
                 _merge(pend, keys, left, middle, min(middle + width, j), mask, hashes, spare)
             width *= 2
-        lo = j
+        j += 1
 
 
 @jit
