@@ -26,6 +26,8 @@ Int64: TypeAlias = Any
 int64: Any = np.int64
 """The same as a call: a variable that begins so is one type from its first use, so that what it is
 passed to is compiled once, not for a literal too."""
+nth: Any = np.uintp
+"""A place in an array that is certainly not negative: numba then leaves out what would wrap it."""
 Record: TypeAlias = Any
 """One record of a structured array: numpy types its fields as Any, numba knows them exactly."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.grown import lines
-from detectors.jit import Int64, Record, int64, jit
+from detectors.jit import Int64, Record, int64, jit, nth
 
 WAYS: Final = 5
 BUCKET: Final = np.dtype([("key", "i8", WAYS), ("bar", "i4", WAYS), ("over", "i4")])
@@ -55,7 +55,7 @@ def is_new(table: NDArray[Any], key: Int64, bar: Int64, limit_bars: Int64) -> bo
     home = key & mask
     at = home
     while True:
-        bucket = table[at]
+        bucket = table[nth(at)]
         keys = bucket["key"]
         bars = bucket["bar"]
         same = False
@@ -68,14 +68,14 @@ def is_new(table: NDArray[Any], key: Int64, bar: Int64, limit_bars: Int64) -> bo
         at = (at + 1) & mask
     at = home
     while True:
-        bucket = table[at]
+        bucket = table[nth(at)]
         bars = bucket["bar"]
         way = np.int64(-1)
         for k in range(WAYS):
             way = np.int64(k) if bars[k] < oldest else way
         if way >= 0:
-            bucket["key"][way] = key
-            bars[way] = bar
+            bucket["key"][nth(way)] = key
+            bars[nth(way)] = bar
             return True
         bucket["over"] = max(np.int64(bucket["over"]), bar)
         at = (at + 1) & mask

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit, prefetch
+from detectors.jit import Int64, Record, jit, nth, prefetch
 from detectors.kernels.ids import is_new, key_of
 from detectors.layout import BAR_MS, INFO, LATE, LINE
 
@@ -197,18 +197,18 @@ def deal_new(
     kept = np.int64(0)
     bar = np.int64(0)
     while at < m and kept < room:
-        ahead = keys[min(at + 3 * AHEAD, m - 1)] & low
+        ahead = keys[nth(min(at + 3 * AHEAD, m - 1))] & low
         prefetch(pend, ahead)  # two lines each, too far apart to be foreseen
         prefetch(pend, ahead, LINE)
-        r = pend[keys[min(at + AHEAD, m - 1)] & low]
-        slot = r["slot"]
+        r = pend[nth(keys[nth(min(at + AHEAD, m - 1))] & low)]
+        slot = nth(r["slot"])
         prefetch(table, key_of(r, hashes[slot]) & mask)
         prefetch(ready, cnt[slot], 2 * LINE)  # where its next ones go: there are many such places
-        r = pend[keys[at] & low]
-        slot = r["slot"]
+        r = pend[nth(keys[nth(at)] & low)]
+        slot = nth(r["slot"])
         if is_new(table, key_of(r, hashes[slot]), np.int64(r["bar"]), limit_bars):
             to = cnt[slot]
-            hand_over(r, ready[to])
+            hand_over(r, ready[nth(to)])
             cnt[slot] = to + 1
             kept += 1
             bar = np.int64(r["bar"])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.grown import lines
-from detectors.jit import Int64, jit
+from detectors.jit import Int64, jit, nth
 from detectors.layout import LINE
 
 DEPTH = 5
@@ -65,7 +65,8 @@ def descend(values: NDArray[Any], place: NDArray[Any], thr: NDArray[Any], levels
     """Which end of so many levels of nodes, from the left, the values lead to."""
     j = np.int64(0)
     for _ in range(levels):
-        j = 2 * j + 1 + np.int64(not values[place[j]] <= thr[j])
+        at = nth(j)
+        j = 2 * j + 1 + np.int64(not values[place[at]] <= thr[at])
     return j + 1 - (1 << levels)
 
 
@@ -79,8 +80,8 @@ def margin(f: NDArray[Any], trees: NDArray[Any], base: float) -> float:
     total = base
     for t in range(trees.shape[0]):
         tree = trees[t]
-        twig = tree["twigs"][descend(values, tree["place"], tree["thr"], TOP_DEPTH)]
-        total += twig["leaf"][descend(values, twig["place"], twig["thr"], DEPTH - TOP_DEPTH)]
+        twig = tree["twigs"][nth(descend(values, tree["place"], tree["thr"], TOP_DEPTH))]
+        total += twig["leaf"][nth(descend(values, twig["place"], twig["thr"], DEPTH - TOP_DEPTH))]
     return total
 
 
