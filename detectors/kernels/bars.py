@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit, lowest
+from detectors.jit import Int64, Record, jit, lowest, nth
 from detectors.kernels.features import BUYS, MENTIONS, SELLS, TRADES
 from detectors.kernels.lanes import near_marks
 from detectors.kernels.maths import MONEY_MAX, log2_price
@@ -43,11 +43,12 @@ def is_copy(s: Record, text: Int64, b: Int64) -> bool:
     same = near_marks(texts, bars, text, most_apart(text), oldest)
     if same != 0:
         first, _ = lowest(same)
-        bars[first] = b
+        bars[nth(first)] = b
         return True
-    texts[s["text_at"]] = text
-    bars[s["text_at"]] = b
-    s["text_at"] = (s["text_at"] + 1) % TEXTS
+    at = np.int64(s["text_at"])
+    texts[nth(at)] = text
+    bars[nth(at)] = b
+    s["text_at"] = (at + 1) % TEXTS
     return False
 
 
@@ -55,7 +56,8 @@ def is_copy(s: Record, text: Int64, b: Int64) -> bool:
 def set_bit(bits: NDArray[Any], who: Int64) -> None:
     """Add a hash to a 256-bit set."""
     bit = who & 255
-    bits[bit >> 5] = np.int64(bits[bit >> 5]) | (np.int64(1) << (bit & 31))
+    word = nth(bit >> 5)
+    bits[word] = np.int64(bits[word]) | (np.int64(1) << (bit & 31))
 
 
 @jit
@@ -89,7 +91,7 @@ def find_evidence(ready: NDArray[Any], p: Int64, q: Int64, evidence: NDArray[Any
 @jit
 def fill_bar(s: Record, b: Int64, ready: NDArray[Any], p: Int64, q: Int64, n: NDArray[Any]) -> None:
     """Fold the records ``ready[p:q]``, all of bar b; ``n`` gets its mentions and trades added."""
-    k = b % SHORT
+    k = nth(b % SHORT)
     w = s["w"][k]
     plat = w["platforms"]
     authors = w["authors"]
@@ -114,13 +116,13 @@ def fill_bar(s: Record, b: Int64, ready: NDArray[Any], p: Int64, q: Int64, n: ND
     last_ms = np.int64(-1)
     fills = 0
     for x in range(p, q):
-        r = ready[x]
+        r = ready[nth(x)]
         kind = r["kind"]
         who = np.int64(r["who"])
         if kind == MENTION:
             mentions += 1
             reach += r["b"]
-            f = r["aux"] % N_PLATFORMS
+            f = nth(r["aux"] % N_PLATFORMS)
             plat[f] = min(np.int64(plat[f]) + 1, 65535)
             if is_copy(s, r["a"], b):
                 copies += 1

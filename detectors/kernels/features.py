@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit, lowest
+from detectors.jit import Int64, Record, jit, lowest, nth
 from detectors.kernels.episodes import T_NO_POSTS, T_NO_TRADES
 from detectors.kernels.lanes import marks_since, sums_since, unite
 from detectors.kernels.maths import (
@@ -93,7 +93,7 @@ def authors_short(s: Record, b: Int64, bits: NDArray[Any]) -> Int64:
     bits[:4] = 0
     while marks != 0:
         k, marks = lowest(marks)
-        unite(bits, s["w"][k]["authors"])
+        unite(bits, s["w"][nth(k)]["authors"])
     return distinct(bits)
 
 
@@ -104,7 +104,7 @@ def traders_short(s: Record, b: Int64, bits: NDArray[Any]) -> Int64:
     bits[:4] = 0
     while marks != 0:
         k, marks = lowest(marks)
-        unite(bits, s["w"][k]["traders"])
+        unite(bits, s["w"][nth(k)]["traders"])
     return distinct(bits)
 
 

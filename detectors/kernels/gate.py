@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit
+from detectors.jit import Int64, Record, jit, nth
 from detectors.kernels.episodes import NEVER, T_ATTENTION, swells
 from detectors.kernels.features import (
     BUYS,
@@ -126,7 +126,7 @@ def net_reaches(buys: Int64, sells: Int64, n: Int64, total: Int64, squares: Int6
 @jit
 def at_most(count: Int64) -> Int64:
     """Upper bound of the stabilised estimate of how many different ones made ``count`` events."""
-    return stabilise_count(LINEAR_COUNTING[min(count, 256)])
+    return stabilise_count(LINEAR_COUNTING[nth(min(count, 256))])
 
 
 @jit

@@ -79,8 +79,8 @@ def admit(
         else:
             bar = t // BAR_MS
         last_bar = max(last_bar, bar)
-        r = pend[n]
-        r["slot"] = slots[token[i]]
+        r = pend[nth(n)]
+        r["slot"] = slots[nth(token[i])]
         r["bar"] = bar
         r["ref"] = (first_ref + i) & REF_MASK
         r["kind"] = k
@@ -130,11 +130,11 @@ def split(
     for i in range(n):
         r = pend[i]
         if r["bar"] < end_bar:
-            keys[m] = ((sort_time(r) - base) << shift) | i
+            keys[nth(m)] = ((sort_time(r) - base) << shift) | i
             m += 1
-            t = r["slot"]
+            t = nth(r["slot"])
             if cnt[t] == 0:
-                touched[due] = t
+                touched[nth(due)] = t
                 due += 1
             cnt[t] += 1
         else:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, jit
+from detectors.jit import Int64, jit, nth
 from detectors.kernels.lanes import ones
 from detectors.layout import LINEAR_COUNTING, LOG2_OF_TEN
 
@@ -44,7 +44,7 @@ def stabilise_count(events: Int64) -> Int64:
     True
     """
     if events < SMALL:
-        return _SMALL_Y[events]
+        return _SMALL_Y[nth(events)]
     return stabilise(float(events))
 
 
@@ -105,4 +105,4 @@ def log2_price(packed: Int64) -> Int64:
 @jit
 def distinct(bits: NDArray[Any]) -> Int64:
     """Estimated distinct values behind one 256-bit set: exact for a handful."""
-    return LINEAR_COUNTING[ones(bits)]
+    return LINEAR_COUNTING[nth(ones(bits))]

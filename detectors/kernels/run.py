@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, Record, jit, prefetch
+from detectors.jit import Int64, Record, jit, nth, prefetch
 from detectors.kernels.bars import fill_bar, find_evidence
 from detectors.kernels.episodes import (
     NO_LOGIT,
@@ -131,7 +131,7 @@ def next_bar(s: Record, ready: NDArray[Any], p: Int64, q_all: Int64, end_bar: In
 
     ``end_bar`` or later where there is none yet.
     """
-    b = np.int64(ready[p]["bar"]) if p < q_all else np.int64(end_bar)
+    b = np.int64(ready[nth(p)]["bar"]) if p < q_all else np.int64(end_bar)
     return min(b, s["bar"] + 1) if s["ep"] != 0 else b
 
 
@@ -146,7 +146,7 @@ def take_bar(
     advance(s, b)
     count_first(s, b, n)
     q = p
-    while q < q_all and ready[q]["bar"] == b:
+    while q < q_all and ready[nth(q)]["bar"] == b:
         q += 1
     if q > p:
         fill_bar(s, b, ready, p, q, n)
