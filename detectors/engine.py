@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from detectors.alerts import AlertWriter
 from detectors.columns import Columns
 from detectors.evidence import Evidence
-from detectors.grown import grown
+from detectors.grown import copy_records, grown
 from detectors.kernels import intake
 from detectors.kernels.run import (
     N_ALERTS,
@@ -49,6 +49,8 @@ from schemas.records import Alert
 
 ScoreMode = Literal["alerts", "gated", "all"]
 SWEEP_BARS: Final = 720
+LEFT_MAX: Final = 8
+"""Where fewer than one in so many records waits on, those are copied, so that the same memory serves again."""
 _MODES: Final = {"alerts": SCORE_NONE, "gated": SCORE_GATED, "all": SCORE_ALL}
 
 
@@ -302,7 +304,7 @@ class Engine:
     def _close(self, end: int) -> Closed:
         slots = self._slots
         if len(self._keys) < self._n or len(self._cnt) < len(slots.state):
-            self._scratch(max(self._n, len(self._keys)))
+            self._scratch(max(len(self._pend), len(self._keys)))
         if len(self._rest) < self._n:
             self._rest = np.empty(len(self._pend), REC)
         shift = max(self._n, 1).bit_length()
@@ -327,7 +329,11 @@ class Engine:
             (slots.token(slot), first * BAR_MS, last * BAR_MS)
             for slot, first, last in self._lives[: counts[N_LIVES]].tolist()
         ]
-        self._pend, self._rest, self._n = self._rest, self._pend, left
+        if LEFT_MAX * left < self._n:
+            copy_records(self._pend, self._rest, left)
+        else:
+            self._pend, self._rest = self._rest, self._pend
+        self._n = left
         self._next_bar = end
         self._evidence.forget(end)
         if end - self._swept >= SWEEP_BARS:

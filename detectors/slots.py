@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.grown import lines
+from detectors.grown import copy_records, lines
 from detectors.hashing import hash64
 from detectors.kernels import intake
 from detectors.layout import STATE
@@ -125,5 +125,5 @@ class Slots:
         for name in ("state", "hashes", "_held"):
             old = getattr(self, name)
             array = lines(more, old.dtype)
-            array[: len(old)] = old
+            copy_records(array, old, len(old))
             setattr(self, name, array)
