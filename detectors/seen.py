@@ -74,16 +74,16 @@ class Seen:
         self._fill(given["key"].copy(), given["bar"].copy())
 
     def _note(self, bar: int, n: int) -> None:
-        """Remember that n ids were learnt, the last of them in a bar."""
+        """Remember that n ids were learnt, the last of them in a bar, and forget those that count no more."""
         if self._learnt and self._learnt[-1][0] == bar:
             n += self._learnt.pop()[1]
         self._learnt.append((bar, n))
+        while self._learnt[0][0] < bar - self.limit_bars:
+            self._learnt.popleft()
 
     def _resize(self, oldest: int) -> None:
         """Keep one to three entries a bucket; they rise by one a bucket at most until the next look."""
         size = len(self.table)
-        while self._learnt and self._learnt[0][0] < oldest:
-            self._learnt.popleft()
         live = sum(n for _, n in self._learnt)  # or a few more: a bar ends within some of them
         self._until_look = size
         if live > MOST * size or (4 * live < size and size > SMALLEST):

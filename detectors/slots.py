@@ -84,7 +84,9 @@ class Slots:
         if gaps:
             missing = np.empty(len(rows), np.int64)
             n_missing = intake.without_slot(known, rows, missing)
-            for row in sorted(missing[:n_missing].tolist()):
+            absent = np.sort(missing[:n_missing])
+            known[absent] = -1
+            for row in absent.tolist():
                 slot = self._slot.get(tokens[row])
                 known[row] = self._new(tokens[row]) if slot is None else slot
                 gaps -= 1

@@ -90,7 +90,7 @@ def find_evidence(ready: NDArray[Any], p: Int64, q: Int64, evidence: NDArray[Any
 
 @jit
 def fill_bar(s: Record, b: Int64, ready: NDArray[Any], p: Int64, q: Int64, n: NDArray[Any]) -> None:
-    """Fold the records ``ready[p:q]``, all of bar b; ``n`` gets its mentions and trades added."""
+    """Fold the records ``ready[p:q]``, all of bar b; ``n`` gets what they say and trade added."""
     k = nth(b % SHORT)
     w = s["w"][k]
     plat = w["platforms"]

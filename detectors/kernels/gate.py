@@ -118,7 +118,7 @@ def net_reaches(buys: Int64, sells: Int64, n: Int64, total: Int64, squares: Int6
     """``reaches`` of what was bought less what was sold."""
     if buys >= sells:
         return amount_reaches(buys - sells, n, total, squares)
-    if total >= -HOT * np.int64(Y_UNIT) * n:
+    if total > -HOT * np.int64(Y_UNIT) * n:
         return False
     return reaches(stabilise_net(buys, sells), n, total, squares, Y_UNIT)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from detectors.jit import Int64, int64
 from detectors.layout import LP_RING, M_COLS, SHORT, TEXTS
+from detectors.simhash import LONG
 from detectors.vectors import (
     WORD,
     as_bits,
@@ -22,8 +23,6 @@ from detectors.vectors import (
     same,
 )
 
-KINDS = 3
-"""Bits of a fingerprint that say what kind of text it is of: only texts of one kind are compared."""
 SET_WORDS = 4
 """Words of 64 bits of a set of 256 bits, which is eight of 32 in a token's state."""
 
@@ -128,15 +127,15 @@ def near_marks(
 ) -> Int64:
     """Bits of those of TEXTS fingerprints that are near a text's, and of bar ``oldest`` or later.
 
-    Near are those of its kind that differ from it in ``most`` bits or fewer.
+    Near are those that differ from it in ``most`` bits or fewer, where both are of long texts or neither.
 
-    >>> texts = np.array([9, 13, 29, 61, 9, 9, 9, 10])
+    >>> texts = np.array([9, 13, 29, 61, 9, 9, 9, 11])
     >>> bars = np.array([5, 5, 5, 5, 4, 3, 5, 5], np.int32)
     >>> bin(near_marks(texts, bars, int64(9), int64(2), int64(4)))
     '0b1010111'
     """
     differ = texts ^ text
-    far = np.bitwise_count(differ) + (differ & KINDS) * WORD.width
+    far = np.bitwise_count(differ) + (differ & LONG) * WORD.width
     return as_bits((far <= most) & (bars >= oldest))
 
 
@@ -148,7 +147,7 @@ def _near_marks(  # pragma: no cover - runs in numba's compiler alone
     bars, _ = _lanes(context, builder, kinds[1], args[1], TEXTS)
     of = texts.type
     differ = builder.xor(texts, every(builder, args[2], of))
-    kind = builder.mul(builder.and_(differ, same(of, KINDS)), same(of, WORD.width))
+    kind = builder.mul(builder.and_(differ, same(of, LONG)), same(of, WORD.width))
     far = builder.add(asked(builder, "ctpop", of, differ), kind)
     near = builder.icmp_signed("<=", far, every(builder, args[3], of))
     late = builder.icmp_signed(">=", bars, every(builder, args[4], bars.type))

@@ -61,7 +61,8 @@ class Day:
             with urllib.request.urlopen(f"http://{at}:{port}{path}", timeout=5) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            return json.load(error)
+            with error:  # else Python 3.14 warns of it
+                return json.load(error)
         except (OSError, ValueError):
             return None
 

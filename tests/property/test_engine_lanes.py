@@ -15,6 +15,7 @@ from detectors.jit import Int64, jit
 from detectors.kernels import lanes
 from detectors.kernels.maths import MONEY_MAX, Y_MAX
 from detectors.layout import LINE, LP_RING, M_COLS, SHORT, STATE, TEXTS, W_BYTES
+from detectors.simhash import LONG
 
 BAR = 1 << 29  # whereabouts bars are
 COUNTS = arrays(np.int32, SHORT, elements=st.integers(0, 1 << 30))
@@ -102,7 +103,7 @@ def test_texts_are_near_that_differ_in_few_bits(
     expected = sum(
         1 << k
         for k in range(1, TEXTS)
-        if (int(texts[k]) ^ text).bit_count() <= most and int(texts[k]) & 3 == text & 3
+        if (int(texts[k]) ^ text).bit_count() <= most and int(texts[k]) & LONG == text & LONG
     )
     for near in (_near, lanes.near_marks):
         assert int(near(texts, bars, np.int64(text), np.int64(most), np.int64(1))) == expected

@@ -63,7 +63,9 @@ def test_what_is_sold_reaches_where_more_was_sold_before() -> None:
     n, usual = 60, -200_000
     squares = n * usual**2
     assert net_reaches(0, 50_000_000, n, n * usual, squares)
-    assert not net_reaches(0, 50_000_000, n, -HOT * int(Y_UNIT) * n, squares)
+    edge = -HOT * int(Y_UNIT)  # the same in every minute: next to nothing sold is HOT above it
+    assert net_reaches(0, 1, n, edge * n, n * edge**2)
+    assert not net_reaches(0, 50_000_000, n, edge * n, n * edge**2)
 
 
 def test_a_bar_is_hot_without_scores_where_its_scores_say_so() -> None:
