@@ -359,7 +359,8 @@ class Engine:
         s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev = self._out
         return run(
             self._slots.state, self._ready, self._touched, self._spans, at, due, end,
-            self._progress.log_start_ms or 0, self._knobs, model.trees, model.base, self._mode, self._open, self._lives,
+            self._progress.log_start_ms or 0, self._knobs, model.trees, model.base,
+            self._mode, self._open, self._lives,
             s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev, n_open, counts, self.stats,
         )  # fmt: skip
 

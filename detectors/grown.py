@@ -13,7 +13,7 @@ _Item = TypeVar("_Item", bound=np.generic)
 
 
 def lines(n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """``n`` items of zeros that begin where a cache line does: a write to one line is seen at once.
+    """``n`` items of zeros that begin where a cache line does, so that a record of whole lines shares none.
 
     >>> lines(3, np.dtype("i8")).tolist(), lines(1, np.dtype("i8")).ctypes.data % LINE
     ([0, 0, 0], 0)

@@ -31,7 +31,7 @@ def compiled(
     them. The generator gets numba's context and builder, the types and the values.
     """
 
-    def register(generate: Generator) -> Generator:  # pragma: no branch
+    def register(generate: Generator) -> Generator:
         @type_callable(python)
         def typing(_: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
             def typer(*kinds: Any) -> Any:
