@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernels import episodes as ep
-from detectors.kernels.maths import log2_q20
+from detectors.kernels.log2 import log2_q20
 from detectors.settings import EngineSettings
 
 CROWD: Final = 30

@@ -52,6 +52,11 @@ def compiled(
     return register
 
 
+def of_int64(*_: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
+    """The type of what gives an int64, whatever it is given."""
+    return types.int64
+
+
 def place_of(  # pragma: no cover - runs in numba's compiler alone
     context: Any, builder: Any, kind: Any, array: Any, of: Any
 ) -> Any:

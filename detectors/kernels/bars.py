@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from detectors.jit import Int64, Record, jit, lowest, nth
 from detectors.kernels.features import BUYS, MENTIONS, SELLS, TRADES
 from detectors.kernels.lanes import near_marks
-from detectors.kernels.maths import MONEY_MAX, log2_price
+from detectors.kernels.log2 import log2_price
+from detectors.kernels.maths import MONEY_MAX
 from detectors.layout import INFO, LATE, LP_RING, MENTION, SHORT, TEXTS, TICK
 from detectors.simhash import LONG, NEAR
 from schemas.platforms import N_PLATFORMS

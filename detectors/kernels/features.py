@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from detectors.jit import Int64, Record, jit, lowest, nth
 from detectors.kernels.episodes import T_NO_POSTS, T_NO_TRADES
 from detectors.kernels.lanes import marks_since, sums_since, unite
+from detectors.kernels.log2 import log2_q20
 from detectors.kernels.maths import (
     VOLUME_UNIT,
     Y_UNIT,
     deviation,
     distinct,
-    log2_q20,
     stabilise,
     stabilise_count,
     stabilise_net,

@@ -19,16 +19,13 @@ from detectors.vectors import (
     bits_among,
     compiled,
     every,
+    of_int64,
     place_of,
     same,
 )
 
 SET_WORDS = 4
 """Words of 64 bits of a set of 256 bits, which is eight of 32 in a token's state."""
-
-
-def _of_int64(*_: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
-    return types.int64
 
 
 def _of_none(*_: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
@@ -87,7 +84,7 @@ def marks_since(bars: NDArray[Any], since: Int64, counts: NDArray[Any]) -> Int64
     return as_bits((bars > since) & (counts > 0))
 
 
-@compiled(marks_since, _of_int64)
+@compiled(marks_since, of_int64)
 def _marks_since(  # pragma: no cover - runs in numba's compiler alone
     context: Any, builder: Any, kinds: Any, args: Any
 ) -> Any:
@@ -139,7 +136,7 @@ def near_marks(
     return as_bits((far <= most) & (bars >= oldest))
 
 
-@compiled(near_marks, _of_int64)
+@compiled(near_marks, of_int64)
 def _near_marks(  # pragma: no cover - runs in numba's compiler alone
     context: Any, builder: Any, kinds: Any, args: Any
 ) -> Any:
@@ -207,7 +204,7 @@ def _unite(  # pragma: no cover - runs in numba's compiler alone
     builder.store(both, to, align=4)
 
 
-@compiled(ones, _of_int64)
+@compiled(ones, of_int64)
 def _ones(  # pragma: no cover - runs in numba's compiler alone
     context: Any, builder: Any, kinds: Any, args: Any
 ) -> Any:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.jit import Int64, jit, nth
 from detectors.kernels.lanes import ones
-from detectors.layout import LINEAR_COUNTING, LOG2_OF_TEN
+from detectors.layout import LINEAR_COUNTING
 
 Y_MAX = 1 << 24  # keeps 96 squares times 96 below 2**62
 Y_UNIT = 1024.0
@@ -75,31 +75,6 @@ def deviation(n: Int64, total: Int64, squares: Int64, floor: float) -> float:
     """The divisor of ``zscore``: deviation of n values by their exact sums, and its floor."""
     var = float(n * squares - total * total) / float(n * n)
     return math.sqrt(var + floor * floor)
-
-
-@jit
-def log2_q20(value: Int64) -> Int64:
-    """log2 of a positive integer in 2**-20.
-
-    >>> int(log2_q20(1)), int(log2_q20(8)), int(log2_q20(10))
-    (0, 3145728, 3483294)
-    """
-    m, e = math.frexp(float(value))
-    s = (m - 0.7071067811865476) / (m + 0.7071067811865476)
-    q = s * s
-    y = 1.0 + q * (1 / 3 + q * (1 / 5 + q * (1 / 7 + q * (1 / 9 + q * (1 / 11 + q / 13)))))
-    x = (2.8853900817779268 * s) * y + (e - 0.5)
-    return np.int64(math.floor(x * 1048576.0 + 0.5))
-
-
-@jit
-def log2_price(packed: Int64) -> Int64:
-    """log2 of a packed price in US dollars, in 2**-20.
-
-    >>> int(log2_price((5 << 8) | 127))  # 0.5
-    -1048576
-    """
-    return log2_q20(packed >> 8) + LOG2_OF_TEN[packed & 255]
 
 
 @jit

@@ -18,7 +18,7 @@ from streams.model_store import default_folder, load_model
 from streams.run.starting import load_numba_without_blas
 load_numba_without_blas()
 load_model(default_folder())
-from detectors.kernels.maths import log2_q20
+from detectors.kernels.log2 import log2_q20
 assert log2_q20(1 << 20) is not None
 print([name for name in ({NEEDLESS!r} + ("scipy.linalg",)) if name in sys.modules])
 import scipy.linalg
