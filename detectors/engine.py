@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from detectors.alerts import AlertWriter
 from detectors.columns import Columns
 from detectors.evidence import Evidence
-from detectors.grown import copy_records, grown
-from detectors.kernels import intake
+from detectors.grown import grown
+from detectors.holdback import NOT_YET, HoldBack
 from detectors.kernels.run import (
     N_ALERTS,
     N_LIVES,
@@ -26,7 +26,6 @@ from detectors.kernels.run import (
     SCORE_NONE,
     run,
 )
-from detectors.kernels.ties import settle_ties
 from detectors.knobs import knobs
 from detectors.layout import (
     BAR_MS,
@@ -34,8 +33,6 @@ from detectors.layout import (
     N_ALERT_INTS,
     N_BASELINES,
     N_FEATURES,
-    READY,
-    REC,
 )
 from detectors.model import Model
 from detectors.outputs import Closed, Outputs, ScoreRows, score_rows, together
@@ -49,8 +46,6 @@ from schemas.records import Alert
 
 ScoreMode = Literal["alerts", "gated", "all"]
 SWEEP_BARS: Final = 720
-LEFT_MAX: Final = 8
-"""Where fewer than one in so many records waits on, those are copied, so that the same memory serves again."""
 _MODES: Final = {"alerts": SCORE_NONE, "gated": SCORE_GATED, "all": SCORE_ALL}
 
 
@@ -75,13 +70,6 @@ class Engine:
     (0, 'log')
     """
 
-    _keys: NDArray[np.int64]
-    _spare: NDArray[np.int64]
-    _ready: NDArray[np.void]
-    _rest: NDArray[np.void]
-    _touched: NDArray[np.int32]
-    _spans: NDArray[np.int64]
-    _cnt: NDArray[np.int64]
     _out: tuple[NDArray[Any], ...]
 
     def __init__(
@@ -104,12 +92,10 @@ class Engine:
         self._next_bar = 0
         self._swept = 0
         self._evidence = Evidence()
-        self._pend: NDArray[np.void] = np.empty(1024, REC)
-        self._n = 0
+        self._hold = HoldBack()
         self._open: NDArray[np.int32] = np.zeros(64, np.int32)
         self._n_open = 0
         self.stats = np.zeros(2, np.int64)
-        self._scratch(1024)
         self._out = (
             np.empty((256, 2), np.int64),
             np.empty(256, np.int64),
@@ -142,12 +128,12 @@ class Engine:
         before = self._progress.floor(name)
         late, falls = np.empty(0, np.int64), 0
         records = 0 if columns is None else len(columns)
-        if columns is not None and records:
-            if log_start_ms is None and before is None:
-                log_start_ms = int(columns.ts_log_ms[0])
-            late, falls = self._admit(columns, before or 0)
+        if columns is not None and records and log_start_ms is None and before is None:
+            log_start_ms = int(columns.ts_log_ms[0])
         self._progress.advance(name, through_offset, through_log_ms, log_start_ms)
         end = self._progress.end_bar(self.settings.lateness_ms)
+        if columns is not None and records:
+            late, falls = self._admit(columns, before or 0, end)
         if end <= self._next_bar:
             return Outputs(late=late, records=records, falls=falls)
         alerts, scores, duplicates, evicted = self._close_through(end)
@@ -223,7 +209,7 @@ class Engine:
         old &= self._next_bar - 1 - state["bar"] > EXPIRE_BARS
         blank = self._slots.held & (state["bar"] == 0)
         for idle in (old, blank):
-            idle[self._pend["slot"][: self._n]] = False
+            idle[self._hold.rows["slot"]] = False
         ended = np.flatnonzero(old)
         lives = [
             (self._slots.token(slot), first * BAR_MS, last * BAR_MS)
@@ -243,8 +229,8 @@ class Engine:
             progress=self._progress,
             slots=self._slots,
             seen=self._seen,
-            pend=self._pend[: self._n],
-            ids=[self._evidence.of(ref) for ref in self._pend["ref"][: self._n].tolist()],
+            pend=self._hold.rows,
+            ids=[self._evidence.of(ref) for ref in self._hold.rows["ref"].tolist()],
             next_bar=self._next_bar,
             fingerprint=self._writer.fingerprint,
         )
@@ -260,30 +246,37 @@ class Engine:
         parts = unpack_snapshot(blob, expected, self._progress.names)
         self._progress, self._slots, self._seen = parts.progress, parts.slots, parts.seen
         self._next_bar = self._swept = parts.next_bar
-        self._n = len(parts.pend)
-        self._scratch(max(self._n, 1024))
-        self._pend = grown(parts.pend, 1024)
-        self._pend["ref"][: self._n] = np.arange(self._n)
+        n = len(parts.pend)
+        parts.pend["ref"] = np.arange(n)
+        self._hold.load(parts.pend)
         self._evidence = Evidence()
-        if self._n:
-            last = int(self._pend["bar"][: self._n].max())
-            self._evidence.add(self._n, last, [text or "" for text in parts.ids])
+        if n:
+            last = int(parts.pend["bar"].max())
+            self._evidence.add(n, last, [text or "" for text in parts.ids])
         self._open = np.flatnonzero(self._slots.state["ep"]).astype(np.int32)
         self._n_open = len(self._open)
 
-    def _admit(self, columns: Columns, through: int) -> tuple[NDArray[np.int64], int]:
-        n = len(columns)
+    def _admit(self, columns: Columns, through: int, end: int) -> tuple[NDArray[np.int64], int]:
+        """Take records in before bars up to ``end`` are closed."""
         slots = self._slots.of(columns.tokens, columns.token)
-        self._pend = grown(self._pend, self._n + n, self._n)
-        late = np.empty(n, np.int64)
-        self._n, n_late, falls, last_bar = intake.admit(
-            slots, columns.token, columns.kind, columns.aux, columns.ts_event_ms,
-            columns.ts_log_ms, columns.order, columns.id, columns.who, columns.a, columns.b,
-            columns.c, through, self.settings.lateness_ms, self.settings.backfill_limit_ms,
-            self._evidence.next_ref, self._pend, self._n, late,
-        )  # fmt: skip
-        self._evidence.add(n, last_bar, columns.ids)
-        return late[:n_late], falls
+        late, falls, last_bar = self._hold.admit(
+            columns,
+            slots,
+            len(self._slots.state),
+            self._first_close(end),
+            through=through,
+            lateness_ms=self.settings.lateness_ms,
+            backfill_ms=self.settings.backfill_limit_ms,
+            first_ref=self._evidence.next_ref,
+        )
+        self._evidence.add(len(columns), last_bar, columns.ids)
+        return late, falls
+
+    def _first_close(self, end: int) -> int:
+        """Where bars are closed to first on the way to ``end``; NOT_YET where none is closed."""
+        if end <= self._next_bar:
+            return NOT_YET
+        return next((c.from_bar for c in self._ahead if self._next_bar < c.from_bar <= end), end)
 
     def _close_through(self, end: int) -> Closed:
         """Close bars up to ``end``, each by what is in force for it."""
@@ -303,25 +296,9 @@ class Engine:
 
     def _close(self, end: int) -> Closed:
         slots = self._slots
-        if len(self._keys) < self._n or len(self._cnt) < len(slots.state):
-            self._scratch(max(len(self._pend), len(self._keys)))
-        if len(self._rest) < self._n:
-            self._rest = np.empty(len(self._pend), REC)
-        shift = max(self._n, 1).bit_length()
-        m, left, due = intake.split(
-            self._pend, self._n, end, shift, self._rest, self._keys, self._cnt, self._touched
-        )
-        self._keys[:m].sort()
-        settle_ties(self._pend, self._keys, m, shift, slots.hashes, self._spare)
-        intake.give_room(self._cnt, self._touched, due, self._spans)
-        kept = self._seen.deal_new(
-            self._pend, self._keys, m, shift, slots.hashes, self._cnt, self._ready
-        )
         if len(self._open) < len(slots.state):
             self._open = grown(self._open, len(slots.state), self._n_open)
-        due = intake.close_spans(
-            self._cnt, self._touched, due, self._spans, self._open, self._n_open
-        )
+        duplicates, due = self._hold.order(end, slots.hashes, self._seen, self._open, self._n_open)
         counts = self._walk(due, end).tolist()
         alerts = self._alerts(counts[N_ALERTS]) if counts[N_ALERTS] else []
         scores = self._scores(counts[N_SCORES]) if self._mode != SCORE_NONE else None
@@ -329,17 +306,12 @@ class Engine:
             (slots.token(slot), first * BAR_MS, last * BAR_MS)
             for slot, first, last in self._lives[: counts[N_LIVES]].tolist()
         ]
-        if LEFT_MAX * left < self._n:
-            copy_records(self._pend, self._rest, left)
-        else:
-            self._pend, self._rest = self._rest, self._pend
-        self._n = left
         self._next_bar = end
         self._evidence.forget(end)
         if end - self._swept >= SWEEP_BARS:
             self._swept = end
             evicted += self.sweep()
-        return Closed(alerts, scores, m - kept, evicted)
+        return Closed(alerts, scores, duplicates, evicted)
 
     def _walk(self, due: int, end: int) -> NDArray[np.int64]:
         """Walk the due tokens; returns how many rows of each output there are."""
@@ -355,10 +327,10 @@ class Engine:
         self, at: int, due: int, end: int, n_open: int, counts: NDArray[np.int64]
     ) -> tuple[int, int]:
         """Walk from due token number ``at`` on, as far as the outputs have room."""
-        model = self.model
+        model, hold = self.model, self._hold
         s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev = self._out
         return run(
-            self._slots.state, self._ready, self._touched, self._spans, at, due, end,
+            self._slots.state, hold.ready, hold.touched, hold.spans, at, due, end,
             self._progress.log_start_ms or 0, self._knobs, model.trees, model.base,
             self._mode, self._open, self._lives,
             s_key, s_logit, s_feat, a_int, a_feat, a_mean, a_dev, n_open, counts, self.stats,
@@ -383,15 +355,3 @@ class Engine:
     def _scores(self, n: int) -> ScoreRows:
         key, logit, features, *_ = self._out
         return score_rows(key[:n], logit[:n], features[:n], self._slots.token)
-
-    def _scratch(self, n: int) -> None:
-        """Buffers that hold nothing between pushes."""
-        capacity = len(self._slots.state)
-        n = max(n, 1024)
-        self._keys = np.empty(n, np.int64)
-        self._spare = np.empty(n, np.int64)
-        self._ready = np.zeros(n + 1, READY)  # one may look ahead of the last
-        self._rest = np.empty(len(self._pend), REC)
-        self._touched = np.empty(n + capacity, np.int32)
-        self._spans = np.empty((n + capacity, 2), np.int64)
-        self._cnt = np.zeros(capacity, np.int64)

@@ -47,15 +47,25 @@ def admit(
     lateness: Int64,
     backfill: Int64,
     first_ref: Int64,
-    pend: NDArray[Any],
+    end_bar: Int64,
+    held: NDArray[Any],
     n: Int64,
+    due: NDArray[Any],
+    shift: Int64,
+    keys: NDArray[Any],
+    cnt: NDArray[Any],
+    touched: NDArray[Any],
     late: NDArray[Any],
 ) -> tuple[Int64, ...]:
-    """Append records to ``pend`` from row n on, each in the bar its own two times decide.
+    """Take records in, each in the bar its own two times decide: append them to ``held`` from row n on.
 
-    Log times never fall within an input: ``through`` is the highest so far. Returns (n, too late,
-    log clock falls, last bar); ``late`` receives the rows beyond the backfill limit.
+    Those of bars before ``end_bar`` go to ``due`` instead, with sort keys (time, row of shift bits);
+    ``touched`` receives their slots and ``cnt``, all zeros, how many each has. Log times never fall
+    within an input: ``through`` is the highest so far. Returns (n, due, touched, too late, log clock
+    falls, last bar); ``late`` receives the rows beyond the backfill limit.
     """
+    m = np.int64(0)
+    tokens = np.int64(0)
     n_late = 0
     last_bar = np.int64(0)
     falls = 0
@@ -79,8 +89,10 @@ def admit(
         else:
             bar = t // BAR_MS
         last_bar = max(last_bar, bar)
-        r = pend[nth(n)]
-        r["slot"] = slots[nth(token[i])]
+        closes = bar < end_bar
+        r = due[nth(m)] if closes else held[nth(n)]
+        slot = nth(slots[nth(token[i])])
+        r["slot"] = slot
         r["bar"] = bar
         r["ref"] = (first_ref + i) & REF_MASK
         r["kind"] = k
@@ -93,54 +105,68 @@ def admit(
         r["a"] = a[i]
         r["b"] = b[i] if k == INFO else min(b[i], VALUE_MAX)
         r["c"] = c[i]
-        n += 1
-    return n, n_late, falls, last_bar
+        if closes:
+            keys[nth(m)] = sort_key(k, bar, t, end_bar, m, shift)
+            tokens = count_one(cnt, touched, tokens, slot)
+            m += 1
+        else:
+            n += 1
+    return n, m, tokens, n_late, falls, last_bar
 
 
 @jit
-def sort_time(r: Record) -> Int64:
-    """When a record is taken within the log: late ones come last in their bar."""
-    bar = np.int64(r["bar"])
-    t = np.int64(r["t"])
-    if r["kind"] >= LATE or t < bar * BAR_MS:
-        return (bar + 1) * BAR_MS - 1
-    return t
+def sort_key(kind: Int64, bar: Int64, t: Int64, end_bar: Int64, row: Int64, shift: Int64) -> Int64:
+    """When a record is taken within the log, and its row: late ones come last in their bar.
+
+    Keys may be negative: times are from the end of what closes, so that they are small.
+    """
+    if kind >= LATE or t < bar * BAR_MS:
+        t = (bar + 1) * BAR_MS - 1
+    return ((t - end_bar * BAR_MS) << shift) | row
 
 
 @jit
-def split(
-    pend: NDArray[Any],
+def count_one(cnt: NDArray[Any], touched: NDArray[Any], tokens: Int64, slot: Int64) -> Int64:
+    """Count a record of a slot; returns how many slots ``touched`` lists then."""
+    if cnt[slot] == 0:
+        touched[nth(tokens)] = slot
+        tokens += 1
+    cnt[slot] += 1
+    return tokens
+
+
+@jit
+def take_due(
+    held: NDArray[Any],
     n: Int64,
     end_bar: Int64,
+    due: NDArray[Any],
+    m: Int64,
+    tokens: Int64,
     shift: Int64,
-    rest: NDArray[Any],
     keys: NDArray[Any],
     cnt: NDArray[Any],
     touched: NDArray[Any],
 ) -> tuple[Int64, Int64, Int64]:
-    """Records of bars before ``end_bar`` become sort keys (time, row); others move to ``rest``.
+    """Move records of bars before ``end_bar`` from ``held`` behind the ``m`` that are in ``due``.
 
-    ``touched`` receives the slots of the former and ``cnt``, all zeros, how many each has. Returns
-    (keys, rest, touched).
+    Keys and counts are as ``admit`` makes them. Returns (due, touched, held).
     """
-    m = 0
-    k = 0
-    due = 0
-    base = np.int64(pend[0]["bar"]) * BAR_MS  # whichever is near: keys may be negative
+    left = np.int64(0)
     for i in range(n):
-        r = pend[i]
-        if r["bar"] < end_bar:
-            keys[nth(m)] = ((sort_time(r) - base) << shift) | i
+        r = held[i]
+        bar = np.int64(r["bar"])
+        if bar < end_bar:
+            due[nth(m)] = r
+            slot = nth(r["slot"])
+            keys[nth(m)] = sort_key(np.int64(r["kind"]), bar, np.int64(r["t"]), end_bar, m, shift)
+            tokens = count_one(cnt, touched, tokens, slot)
             m += 1
-            t = nth(r["slot"])
-            if cnt[t] == 0:
-                touched[nth(due)] = t
-                due += 1
-            cnt[t] += 1
         else:
-            rest[k] = r
-            k += 1
-    return m, k, due
+            if left < i:
+                held[nth(left)] = r
+            left += 1
+    return m, tokens, left
 
 
 @jit

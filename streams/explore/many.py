@@ -330,11 +330,11 @@ class ManyEngine(Engine):
         return counts
 
     def _run(self, at: int, due: int, end: int, n_open: int, counts: I8) -> tuple[int, int]:
-        model = self.model
+        model, hold = self.model, self._hold
         _, _, _, a_int, a_feat, a_mean, a_dev = self._out
         return walk_many(
-            self._slots.state, self._own, self._odd, self._ready, self._touched, self._spans, at, due,
-            end, self._progress.log_start_ms or 0, self._limits, model.trees, model.base,
+            self._slots.state, self._own, self._odd, hold.ready, hold.touched, hold.spans, at, due, end,
+            self._progress.log_start_ms or 0, self._limits, model.trees, model.base,
             self._open, a_int, a_feat, a_mean, a_dev, n_open, counts,
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from detectors.columns import Columns
 from detectors.engine import Engine
@@ -55,8 +56,9 @@ class PoisonedEngine(Engine):
         return out
 
     def _close(self, end: int) -> Any:
-        due = self._pend[: self._n]
-        ids = {self._evidence.of(int(ref)) for ref in due["ref"][due["bar"] < end]}
+        hold = self._hold
+        rows = np.concatenate([hold.rows, hold._due[: hold._taken[0]]])
+        ids = {self._evidence.of(int(ref)) for ref in rows["ref"][rows["bar"] < end]}
         out = super()._close(end)
         if self.late and ids & self.bad:
             raise IndexError("a bar")
