@@ -16,7 +16,7 @@ from detectors.alerts import AlertWriter
 from detectors.columns import Columns
 from detectors.evidence import Evidence
 from detectors.grown import grown
-from detectors.holdback import NOT_YET, HoldBack
+from detectors.holdback import HoldBack, Incoming
 from detectors.kernels.run import (
     N_ALERTS,
     N_LIVES,
@@ -126,17 +126,23 @@ class Engine:
         if through_offset <= self._progress.offset(name):
             return Outputs()
         before = self._progress.floor(name)
-        late, falls = np.empty(0, np.int64), 0
-        records = 0 if columns is None else len(columns)
-        if columns is not None and records and log_start_ms is None and before is None:
-            log_start_ms = int(columns.ts_log_ms[0])
+        incoming, records = None, 0 if columns is None else len(columns)
+        if columns is not None and records:
+            incoming = self._incoming(columns, before or 0)
+            if log_start_ms is None and before is None:
+                log_start_ms = int(columns.ts_log_ms[0])
         self._progress.advance(name, through_offset, through_log_ms, log_start_ms)
         end = self._progress.end_bar(self.settings.lateness_ms)
-        if columns is not None and records:
-            late, falls = self._admit(columns, before or 0, end)
-        if end <= self._next_bar:
-            return Outputs(late=late, records=records, falls=falls)
-        alerts, scores, duplicates, evicted = self._close_through(end)
+        closed = Closed([], None, 0, [])
+        if end > self._next_bar:
+            closed = self._close_through(end, incoming)
+        elif incoming is not None:
+            self._hold.add(incoming)
+            self._remember(incoming)
+        late, falls = np.empty(0, np.int64), 0
+        if incoming is not None:
+            late, falls = incoming.late, incoming.falls
+        alerts, scores, duplicates, evicted = closed
         return Outputs(alerts, scores, late, duplicates, records, falls, evicted)
 
     def schedule(self, changes: Sequence[Change]) -> None:
@@ -256,49 +262,46 @@ class Engine:
         self._open = np.flatnonzero(self._slots.state["ep"]).astype(np.int32)
         self._n_open = len(self._open)
 
-    def _admit(self, columns: Columns, through: int, end: int) -> tuple[NDArray[np.int64], int]:
-        """Take records in before bars up to ``end`` are closed."""
-        slots = self._slots.of(columns.tokens, columns.token)
-        late, falls, last_bar = self._hold.admit(
+    def _incoming(self, columns: Columns, through: int) -> Incoming:
+        return Incoming(
             columns,
-            slots,
-            len(self._slots.state),
-            self._first_close(end),
+            self._slots.of(columns.tokens, columns.token),
+            first_ref=self._evidence.next_ref,
             through=through,
             lateness_ms=self.settings.lateness_ms,
             backfill_ms=self.settings.backfill_limit_ms,
-            first_ref=self._evidence.next_ref,
         )
-        self._evidence.add(len(columns), last_bar, columns.ids)
-        return late, falls
 
-    def _first_close(self, end: int) -> int:
-        """Where bars are closed to first on the way to ``end``; NOT_YET where none is closed."""
-        if end <= self._next_bar:
-            return NOT_YET
-        return next((c.from_bar for c in self._ahead if self._next_bar < c.from_bar <= end), end)
+    def _remember(self, incoming: Incoming) -> None:
+        """Keep ids of records that were taken in."""
+        self._evidence.add(len(incoming), incoming.last_bar, incoming.columns.ids)
 
-    def _close_through(self, end: int) -> Closed:
-        """Close bars up to ``end``, each by what is in force for it."""
+    def _close_through(self, end: int, incoming: Incoming | None) -> Closed:
+        """Take records in and close bars up to ``end``, each by what is in force for it."""
         closed = []
         while self._ahead and self._ahead[0].from_bar <= end:
             change = self._ahead.popleft()
             if change.from_bar > self._next_bar:
-                closed.append(self._close(change.from_bar))
+                closed.append(self._close(change.from_bar, incoming))
+                incoming = None
             self.settings, self.model = change.settings, change.model
             self._writer = AlertWriter(
                 change.settings, change.model, change.fingerprint, change.symbols
             )
             self._knobs = knobs(change.settings)
         if end > self._next_bar:
-            closed.append(self._close(end))
+            closed.append(self._close(end, incoming))
         return closed[0] if len(closed) == 1 else together(closed)
 
-    def _close(self, end: int) -> Closed:
+    def _close(self, end: int, incoming: Incoming | None = None) -> Closed:
         slots = self._slots
         if len(self._open) < len(slots.state):
             self._open = grown(self._open, len(slots.state), self._n_open)
-        duplicates, due = self._hold.order(end, slots.hashes, self._seen, self._open, self._n_open)
+        duplicates, due = self._hold.close(
+            end, incoming, slots.hashes, self._seen, self._open, self._n_open
+        )
+        if incoming is not None:
+            self._remember(incoming)
         counts = self._walk(due, end).tolist()
         alerts = self._alerts(counts[N_ALERTS]) if counts[N_ALERTS] else []
         scores = self._scores(counts[N_SCORES]) if self._mode != SCORE_NONE else None

@@ -11,13 +11,84 @@ from detectors.columns import Columns
 from detectors.grown import grown
 from detectors.kernels import intake
 from detectors.kernels.ties import settle_ties
-from detectors.layout import READY, REC
+from detectors.layout import BAR_MS, READY, REC
 from detectors.seen import Seen
 
 LEAST: Final = 1024
 """Rows that every buffer has room for."""
 NOT_YET: Final = -(1 << 40)
 """End of what closes where no bar does."""
+BLOCK: Final = 8_000
+"""Records that are brought into order at a time: what they take stays in a core's own cache."""
+_NO_SLOTS: Final = np.empty(0, np.int32)
+
+
+class Incoming:
+    """Records of one push, and what is found while they are taken in.
+
+    Parameters
+    ----------
+    columns, slots : the records, and the slots of their tokens.
+    first_ref : what evidence calls the first of them.
+    through : the log time that their input had reached.
+    lateness_ms, backfill_ms : how late a record may come, to count in its own bar and at all.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        slots: NDArray[np.int32],
+        *,
+        first_ref: int,
+        through: int,
+        lateness_ms: int,
+        backfill_ms: int,
+    ) -> None:
+        self.columns, self.slots, self._first_ref = columns, slots, first_ref
+        self._through, self._lateness_ms, self._backfill_ms = through, lateness_ms, backfill_ms
+        self._late = np.empty(len(columns), np.int64)
+        self._n_late = 0
+        self.falls = 0
+        """How often the log's clock fell."""
+        self.last_bar = 0
+        """The last bar that any of the records lies in."""
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def late(self) -> NDArray[np.int64]:
+        """Rows that came too late to count at all."""
+        return self._late[: self._n_late]
+
+    def closed_by(self, row: int) -> int:
+        """The end of the bars that no row after this one can lie in."""
+        log = max(self._through, int(self.columns.ts_log_ms[row]))
+        return (log - self._lateness_ms) // BAR_MS
+
+    def take(
+        self,
+        first: int,
+        last: int,
+        end: int,
+        held: NDArray[np.void],
+        n: int,
+        due: NDArray[np.void],
+        shift: int,
+        keys: NDArray[np.int64],
+    ) -> tuple[int, int]:
+        """Take some rows in, as ``intake.admit`` does; returns (held, due)."""
+        columns = self.columns
+        waits, m, n_late, through, falls, last_bar = intake.admit(
+            self.slots, columns.token, columns.kind, columns.aux, columns.ts_event_ms,
+            columns.ts_log_ms, columns.order, columns.id, columns.who, columns.a, columns.b,
+            columns.c, first, last, self._through, self._lateness_ms, self._backfill_ms,
+            self._first_ref, end, held, n, due, shift, keys, self._late, self._n_late,
+        )  # fmt: skip
+        self._n_late, self._through = n_late, through
+        self.falls += falls
+        self.last_bar = max(self.last_bar, last_bar)
+        return int(waits), m
 
 
 class HoldBack:
@@ -39,13 +110,8 @@ class HoldBack:
         self._held: NDArray[np.void] = np.empty(LEAST, REC)
         self._n = 0
         self._due: NDArray[np.void] = np.empty(LEAST, REC)
-        self._taken = (0, 0)  # rows of due records that are there already, and of their tokens
-        self._shift = 0
+        self._counts = np.empty(0, np.int64)
         self._scratch(LEAST, 0)
-
-    def __len__(self) -> int:
-        """How many records wait."""
-        return self._n
 
     @property
     def rows(self) -> NDArray[np.void]:
@@ -57,73 +123,68 @@ class HoldBack:
         self._n = len(rows)
         self._held = grown(rows, LEAST)
 
-    def admit(
-        self,
-        columns: Columns,
-        slots: NDArray[np.int32],
-        n_slots: int,
-        end: int,
-        *,
-        through: int,
-        lateness_ms: int,
-        backfill_ms: int,
-        first_ref: int,
-    ) -> tuple[NDArray[np.int64], int, int]:
-        """Take records in; ``slots`` has those of the columns' tokens, and all are below ``n_slots``.
+    def add(self, incoming: Incoming) -> None:
+        """Take records in while no bar closes."""
+        rows = len(incoming)
+        shift = self._make_room(rows, 0)
+        self._n, _ = incoming.take(
+            0, rows, NOT_YET, self._held, self._n, self._due, shift, self._keys
+        )
 
-        Bars before ``end`` are closed next, by ``order``; NOT_YET where none is. Returns the rows that
-        came too late, how often the log's clock fell, and the last bar of any record.
-        """
-        n = len(columns)
-        self._make_room(n, n_slots)
-        late = np.empty(n, np.int64)
-        waits, taken, tokens, n_late, falls, last_bar = intake.admit(
-            slots, columns.token, columns.kind, columns.aux, columns.ts_event_ms,
-            columns.ts_log_ms, columns.order, columns.id, columns.who, columns.a, columns.b,
-            columns.c, through, lateness_ms, backfill_ms, first_ref, end, self._held, self._n,
-            self._due, self._shift, self._keys, self._counts, self.touched, late,
-        )  # fmt: skip
-        self._n, self._taken = int(waits), (taken, tokens)
-        return late[:n_late], falls, last_bar
-
-    def order(
+    def close(
         self,
         end: int,
+        incoming: Incoming | None,
         hashes: NDArray[np.int64],
         seen: Seen,
         episodes: NDArray[np.int32],
         n_open: int,
     ) -> tuple[int, int]:
-        """Bring the records of bars before ``end`` into order, each id once.
+        """Take records in and bring those of bars before ``end`` into order, each id once.
 
         ``hashes`` are the slots' and decide ties; ``episodes`` are the slots with one open. Returns
         (duplicates, tokens to walk).
         """
-        if self._taken == (0, 0):
-            self._make_room(0, len(hashes))
-        m, tokens, waits = intake.take_due(
-            self._held, self._n, end, self._due, *self._taken, self._shift, self._keys,
-            self._counts, self.touched,
-        )  # fmt: skip
-        self._n, self._taken = int(waits), (0, 0)
-        self._keys[:m].sort()
-        settle_ties(self._due, self._keys, m, self._shift, hashes, self._spare)
-        intake.give_room(self._counts, self.touched, tokens, self.spans)
-        kept = seen.deal_new(
-            self._due, self._keys, m, self._shift, hashes, self._counts, self.ready
+        rows, slots, token = 0, _NO_SLOTS, _NO_SLOTS
+        if incoming is not None:
+            rows, slots, token = len(incoming), incoming.slots, incoming.columns.token
+        shift = self._make_room(rows, len(hashes))
+        tokens = intake.give_room(
+            slots, token, self._held, self._n, end, self._counts, self.touched, self.spans
         )
+        duplicates, first, going = 0, 0, True
+        while going:
+            # Each block looks through all that waits: where that is much, blocks are larger.
+            last = min(first + max(BLOCK, 4 * self._n), rows)
+            going, upto, m = last < rows, end, 0
+            if incoming is not None:
+                if going:
+                    upto = min(end, incoming.closed_by(last - 1))
+                self._n, m = incoming.take(
+                    first, last, upto, self._held, self._n, self._due, shift, self._keys
+                )
+            duplicates += self._deal(upto, m, shift, hashes, seen)
+            first = last
         tokens = intake.close_spans(
             self._counts, self.touched, tokens, self.spans, episodes, n_open
         )
-        return m - kept, tokens
+        return duplicates, tokens
 
-    def _make_room(self, more: int, n_slots: int) -> None:
-        """Have room for so many more records, of so many slots, before any of a close is taken."""
+    def _deal(self, end: int, m: int, shift: int, hashes: NDArray[np.int64], seen: Seen) -> int:
+        """Deal to their tokens what is due, in order: m records and what is held; returns duplicates."""
+        waits, m = intake.take_due(self._held, self._n, end, self._due, m, shift, self._keys)
+        self._n = int(waits)
+        self._keys[:m].sort()
+        settle_ties(self._due, self._keys, m, shift, hashes, self._spare)
+        return m - seen.deal_new(self._due, self._keys, m, shift, hashes, self._counts, self.ready)
+
+    def _make_room(self, more: int, n_slots: int) -> int:
+        """Have room for so many more records, of so many slots; returns how many bits number them."""
         n = self._n + more
         self._held = grown(self._held, n, self._n)
         if len(self._keys) < n or len(self._counts) < n_slots:
-            self._scratch(len(self._held), n_slots)
-        self._shift = max(n, 1).bit_length()
+            self._scratch(len(self._held), max(n_slots, len(self._counts)))
+        return max(n, 1).bit_length()
 
     def _scratch(self, n: int, n_slots: int) -> None:
         """Buffers that hold nothing between closes."""

@@ -43,6 +43,8 @@ def admit(
     a: NDArray[Any],
     b: NDArray[Any],
     c: NDArray[Any],
+    first: Int64,
+    last: Int64,
     through: Int64,
     lateness: Int64,
     backfill: Int64,
@@ -53,35 +55,31 @@ def admit(
     due: NDArray[Any],
     shift: Int64,
     keys: NDArray[Any],
-    cnt: NDArray[Any],
-    touched: NDArray[Any],
     late: NDArray[Any],
+    n_late: Int64,
 ) -> tuple[Int64, ...]:
-    """Take records in, each in the bar its own two times decide: append them to ``held`` from row n on.
+    """Take rows first to last in, each in the bar its own two times decide: append them to ``held``.
 
-    Those of bars before ``end_bar`` go to ``due`` instead, with sort keys (time, row of shift bits);
-    ``touched`` receives their slots and ``cnt``, all zeros, how many each has. Log times never fall
-    within an input: ``through`` is the highest so far. Returns (n, due, touched, too late, log clock
-    falls, last bar); ``late`` receives the rows beyond the backfill limit.
+    Those of bars before ``end_bar`` go to ``due`` instead, with sort keys (time, row of shift bits).
+    Log times never fall within an input: ``through`` is the highest so far. Returns (held, due, too late,
+    through, log clock falls, last bar); ``late`` receives the rows beyond the backfill limit.
     """
     m = np.int64(0)
-    tokens = np.int64(0)
-    n_late = 0
     last_bar = np.int64(0)
-    falls = 0
-    for i in range(token.shape[0]):
-        log = ts_log[i]
+    falls = np.int64(0)
+    for i in range(first, last):
+        log = ts_log[nth(i)]
         if log < through:
             falls += 1
             log = through
         through = log
-        delay = log - ts_event[i]
+        delay = log - ts_event[nth(i)]
         if delay > backfill:
-            late[n_late] = i
+            late[nth(n_late)] = i
             n_late += 1
             continue
-        t = min(ts_event[i], log)
-        k = np.int64(kind[i])
+        t = min(ts_event[nth(i)], log)
+        k = np.int64(kind[nth(i)])
         if delay > lateness:
             bar = (log - lateness) // BAR_MS
             if k != INFO:
@@ -91,27 +89,25 @@ def admit(
         last_bar = max(last_bar, bar)
         closes = bar < end_bar
         r = due[nth(m)] if closes else held[nth(n)]
-        slot = nth(slots[nth(token[i])])
-        r["slot"] = slot
+        r["slot"] = slots[nth(token[nth(i)])]
         r["bar"] = bar
         r["ref"] = (first_ref + i) & REF_MASK
         r["kind"] = k
-        r["aux"] = aux[i]
+        r["aux"] = aux[nth(i)]
         r["pad"] = 0
         r["t"] = t
-        r["order"] = order[i]
-        r["id"] = ids[i]
-        r["who"] = who[i]
-        r["a"] = a[i]
-        r["b"] = b[i] if k == INFO else min(b[i], VALUE_MAX)
-        r["c"] = c[i]
+        r["order"] = order[nth(i)]
+        r["id"] = ids[nth(i)]
+        r["who"] = who[nth(i)]
+        r["a"] = a[nth(i)]
+        r["b"] = b[nth(i)] if k == INFO else min(b[nth(i)], VALUE_MAX)
+        r["c"] = c[nth(i)]
         if closes:
             keys[nth(m)] = sort_key(k, bar, t, end_bar, m, shift)
-            tokens = count_one(cnt, touched, tokens, slot)
             m += 1
         else:
             n += 1
-    return n, m, tokens, n_late, falls, last_bar
+    return n, m, n_late, through, falls, last_bar
 
 
 @jit
@@ -126,6 +122,35 @@ def sort_key(kind: Int64, bar: Int64, t: Int64, end_bar: Int64, row: Int64, shif
 
 
 @jit
+def take_due(
+    held: NDArray[Any],
+    n: Int64,
+    end_bar: Int64,
+    due: NDArray[Any],
+    m: Int64,
+    shift: Int64,
+    keys: NDArray[Any],
+) -> tuple[Int64, Int64]:
+    """Move records of bars before ``end_bar`` from ``held`` behind the ``m`` that are in ``due``.
+
+    Keys are as ``admit`` makes them. Returns (held, due).
+    """
+    left = np.int64(0)
+    for i in range(n):
+        r = held[i]
+        bar = np.int64(r["bar"])
+        if bar < end_bar:
+            due[nth(m)] = r
+            keys[nth(m)] = sort_key(np.int64(r["kind"]), bar, np.int64(r["t"]), end_bar, m, shift)
+            m += 1
+        else:
+            if left < i:
+                held[nth(left)] = r
+            left += 1
+    return left, m
+
+
+@jit
 def count_one(cnt: NDArray[Any], touched: NDArray[Any], tokens: Int64, slot: Int64) -> Int64:
     """Count a record of a slot; returns how many slots ``touched`` lists then."""
     if cnt[slot] == 0:
@@ -136,52 +161,36 @@ def count_one(cnt: NDArray[Any], touched: NDArray[Any], tokens: Int64, slot: Int
 
 
 @jit
-def take_due(
+def give_room(
+    slots: NDArray[Any],
+    token: NDArray[Any],
     held: NDArray[Any],
     n: Int64,
     end_bar: Int64,
-    due: NDArray[Any],
-    m: Int64,
-    tokens: Int64,
-    shift: Int64,
-    keys: NDArray[Any],
     cnt: NDArray[Any],
     touched: NDArray[Any],
-) -> tuple[Int64, Int64, Int64]:
-    """Move records of bars before ``end_bar`` from ``held`` behind the ``m`` that are in ``due``.
+    spans: NDArray[Any],
+) -> Int64:
+    """Give each token as much of the ordered records as it has at most; returns how many tokens.
 
-    Keys and counts are as ``admit`` makes them. Returns (due, touched, held).
+    Those are all that come in, and what is held of bars before ``end_bar``. ``touched`` receives
+    their slots; ``cnt``, all zeros, then says where the next one of a slot goes, and ``spans``, of shape
+    (tokens, 2), where they begin.
     """
-    left = np.int64(0)
+    tokens = np.int64(0)
+    for i in range(token.shape[0]):
+        tokens = count_one(cnt, touched, tokens, nth(slots[nth(token[i])]))
     for i in range(n):
-        r = held[i]
-        bar = np.int64(r["bar"])
-        if bar < end_bar:
-            due[nth(m)] = r
-            slot = nth(r["slot"])
-            keys[nth(m)] = sort_key(np.int64(r["kind"]), bar, np.int64(r["t"]), end_bar, m, shift)
-            tokens = count_one(cnt, touched, tokens, slot)
-            m += 1
-        else:
-            if left < i:
-                held[nth(left)] = r
-            left += 1
-    return m, tokens, left
-
-
-@jit
-def give_room(cnt: NDArray[Any], touched: NDArray[Any], due: Int64, spans: NDArray[Any]) -> None:
-    """Give each touched token as much of the ordered records as it has at most.
-
-    ``cnt`` then says where its next one goes, and ``spans``, of shape (tokens, 2), where they begin.
-    """
+        if held[i]["bar"] < end_bar:
+            tokens = count_one(cnt, touched, tokens, nth(held[i]["slot"]))
     at = np.int64(0)
-    for j in range(due):
+    for j in range(tokens):
         t = touched[j]
         spans[j, 0] = at
         size = cnt[t]
         cnt[t] = at
         at += size
+    return tokens
 
 
 @jit

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from detectors.columns import Columns
 from detectors.engine import Engine
+from detectors.holdback import Incoming
 from detectors.outputs import Outputs
 from schemas.records import DeadLetter, Mention
 from schemas.topics import DEAD_LETTERS
@@ -55,14 +55,15 @@ class PoisonedEngine(Engine):
             raise IndexError(min(given & self.bad))
         return out
 
-    def _close(self, end: int) -> Any:
-        hold = self._hold
-        rows = np.concatenate([hold.rows, hold._due[: hold._taken[0]]])
-        ids = {self._evidence.of(int(ref)) for ref in rows["ref"][rows["bar"] < end]}
-        out = super()._close(end)
-        if self.late and ids & self.bad:
+    def _close(self, end: int, incoming: Incoming | None = None) -> Any:
+        ids = self._waiting() | set((incoming.columns.ids if incoming else None) or ())
+        out = super()._close(end, incoming)
+        if self.late and (ids - self._waiting()) & self.bad:
             raise IndexError("a bar")
         return out
+
+    def _waiting(self) -> set[str | None]:
+        return {self._evidence.of(ref) for ref in self._hold.rows["ref"].tolist()}
 
 
 def poisoned_engine(inputs: Sequence[str], bad: set[str], *, late: bool = False) -> Engine:

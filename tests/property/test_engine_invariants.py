@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import event, given, settings
@@ -44,6 +45,17 @@ def test_the_logs_raise_alerts_of_every_kind() -> None:
 def test_cuts_and_interleaving_change_nothing(seed: int, how: int, chunk: int) -> None:
     (inputs,) = deal(random_log(seed), 1, 1)
     assert alert_bytes(play(inputs, np.random.default_rng(how), chunk=chunk)) == reference(seed)
+
+
+@given(seed=SEEDS, how=SEEDS, block=st.sampled_from([1, 3, 20, 200]))
+@settings(max_examples=60, deadline=None)
+def test_the_blocks_that_records_are_ordered_in_change_nothing(
+    seed: int, how: int, block: int
+) -> None:
+    (inputs,) = deal(random_log(seed), 1, 1)
+    with patch("detectors.holdback.BLOCK", block):
+        alerts = play(inputs, np.random.default_rng(how), chunk=10_000)
+    assert alert_bytes(alerts) == reference(seed)
 
 
 @given(seed=SEEDS, how=SEEDS)
