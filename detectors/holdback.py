@@ -16,8 +16,6 @@ from detectors.seen import Seen
 
 LEAST: Final = 1024
 """Rows that every buffer has room for."""
-NOT_YET: Final = -(1 << 40)
-"""End of what closes where no bar does."""
 BLOCK: Final = 8_000
 """Records that are brought into order at a time: what they take stays in a core's own cache."""
 _NO_SLOTS: Final = np.empty(0, np.int32)
@@ -77,7 +75,7 @@ class Incoming:
         shift: int,
         keys: NDArray[np.int64],
     ) -> tuple[int, int]:
-        """Take some rows in, as ``intake.admit`` does; returns (held, due)."""
+        """Take some rows in, and what is held and due, as ``intake.admit`` does; returns (held, due)."""
         columns = self.columns
         waits, m, n_late, through, falls, last_bar = intake.admit(
             self.slots, columns.token, columns.kind, columns.aux, columns.ts_event_ms,
@@ -128,7 +126,7 @@ class HoldBack:
         rows = len(incoming)
         shift = self._make_room(rows, 0)
         self._n, _ = incoming.take(
-            0, rows, NOT_YET, self._held, self._n, self._due, shift, self._keys
+            0, rows, intake.NOT_YET, self._held, self._n, self._due, shift, self._keys
         )
 
     def close(
@@ -156,27 +154,24 @@ class HoldBack:
         while going:
             # Each block looks through all that waits: where that is much, blocks are larger.
             last = min(first + max(BLOCK, 4 * self._n), rows)
-            going, upto, m = last < rows, end, 0
-            if incoming is not None:
-                if going:
-                    upto = min(end, incoming.closed_by(last - 1))
+            going = last < rows
+            if incoming is None:
+                waits, m = intake.take_due(self._held, self._n, end, self._due, shift, self._keys)
+                self._n = int(waits)
+            else:
+                upto = min(end, incoming.closed_by(last - 1)) if going else end
                 self._n, m = incoming.take(
                     first, last, upto, self._held, self._n, self._due, shift, self._keys
                 )
-            duplicates += self._deal(upto, m, shift, hashes, seen)
+            self._keys[:m].sort()
+            settle_ties(self._due, self._keys, m, shift, hashes, self._spare)
+            dealt = seen.deal_new(self._due, self._keys, m, shift, hashes, self._counts, self.ready)
+            duplicates += m - dealt
             first = last
         tokens = intake.close_spans(
             self._counts, self.touched, tokens, self.spans, episodes, n_open
         )
         return duplicates, tokens
-
-    def _deal(self, end: int, m: int, shift: int, hashes: NDArray[np.int64], seen: Seen) -> int:
-        """Deal to their tokens what is due, in order: m records and what is held; returns duplicates."""
-        waits, m = intake.take_due(self._held, self._n, end, self._due, m, shift, self._keys)
-        self._n = int(waits)
-        self._keys[:m].sort()
-        settle_ties(self._due, self._keys, m, shift, hashes, self._spare)
-        return m - seen.deal_new(self._due, self._keys, m, shift, hashes, self._counts, self.ready)
 
     def _make_room(self, more: int, n_slots: int) -> int:
         """Have room for so many more records, of so many slots; returns how many bits number them."""

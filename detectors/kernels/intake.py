@@ -13,6 +13,8 @@ from detectors.layout import BAR_MS, INFO, LATE, LINE
 
 VALUE_MAX = 1_000_000_000_000_000  # micro-USD a fill: one billion dollars
 REF_MASK = (1 << 31) - 1
+NOT_YET = -(1 << 40)
+"""End of what closes where no bar does."""
 AHEAD = 12
 """Records ahead of which an id's bucket is fetched: the table does not fit the near caches."""
 
@@ -27,6 +29,46 @@ def without_slot(slots: NDArray[Any], token: NDArray[Any], missing: NDArray[Any]
             missing[n] = token[i]
             n += 1
     return n
+
+
+@jit
+def sort_key(kind: Int64, bar: Int64, t: Int64, end_bar: Int64, row: Int64, shift: Int64) -> Int64:
+    """When a record is taken within the log, and its row: late ones come last in their bar.
+
+    Keys may be negative: times are from the end of what closes, so that they are small.
+    """
+    if kind >= LATE or t < bar * BAR_MS:
+        t = (bar + 1) * BAR_MS - 1
+    return ((t - end_bar * BAR_MS) << shift) | row
+
+
+@jit
+def take_due(
+    held: NDArray[Any],
+    n: Int64,
+    end_bar: Int64,
+    due: NDArray[Any],
+    shift: Int64,
+    keys: NDArray[Any],
+) -> tuple[Int64, Int64]:
+    """Move records of bars before ``end_bar`` from ``held`` to ``due``, with sort keys (time, row).
+
+    A row has ``shift`` bits. Returns (held, due).
+    """
+    left = np.int64(0)
+    m = np.int64(0)
+    for i in range(n):
+        r = held[i]
+        bar = np.int64(r["bar"])
+        if bar < end_bar:
+            due[nth(m)] = r
+            keys[nth(m)] = sort_key(np.int64(r["kind"]), bar, np.int64(r["t"]), end_bar, m, shift)
+            m += 1
+        else:
+            if left < i:
+                held[nth(left)] = r
+            left += 1
+    return left, m
 
 
 @jit
@@ -60,11 +102,12 @@ def admit(
 ) -> tuple[Int64, ...]:
     """Take rows first to last in, each in the bar its own two times decide: append them to ``held``.
 
-    Those of bars before ``end_bar`` go to ``due`` instead, with sort keys (time, row of shift bits).
-    Log times never fall within an input: ``through`` is the highest so far. Returns (held, due, too late,
+    Those of bars before ``end_bar`` go to ``due`` instead, behind what ``take_due`` moves there. Log times never fall within an input: ``through`` is the highest so far. Returns (held, due, too late,
     through, log clock falls, last bar); ``late`` receives the rows beyond the backfill limit.
     """
     m = np.int64(0)
+    if end_bar > NOT_YET:
+        n, m = take_due(held, n, end_bar, due, shift, keys)
     last_bar = np.int64(0)
     falls = np.int64(0)
     for i in range(first, last):
@@ -108,46 +151,6 @@ def admit(
         else:
             n += 1
     return n, m, n_late, through, falls, last_bar
-
-
-@jit
-def sort_key(kind: Int64, bar: Int64, t: Int64, end_bar: Int64, row: Int64, shift: Int64) -> Int64:
-    """When a record is taken within the log, and its row: late ones come last in their bar.
-
-    Keys may be negative: times are from the end of what closes, so that they are small.
-    """
-    if kind >= LATE or t < bar * BAR_MS:
-        t = (bar + 1) * BAR_MS - 1
-    return ((t - end_bar * BAR_MS) << shift) | row
-
-
-@jit
-def take_due(
-    held: NDArray[Any],
-    n: Int64,
-    end_bar: Int64,
-    due: NDArray[Any],
-    m: Int64,
-    shift: Int64,
-    keys: NDArray[Any],
-) -> tuple[Int64, Int64]:
-    """Move records of bars before ``end_bar`` from ``held`` behind the ``m`` that are in ``due``.
-
-    Keys are as ``admit`` makes them. Returns (held, due).
-    """
-    left = np.int64(0)
-    for i in range(n):
-        r = held[i]
-        bar = np.int64(r["bar"])
-        if bar < end_bar:
-            due[nth(m)] = r
-            keys[nth(m)] = sort_key(np.int64(r["kind"]), bar, np.int64(r["t"]), end_bar, m, shift)
-            m += 1
-        else:
-            if left < i:
-                held[nth(left)] = r
-            left += 1
-    return left, m
 
 
 @jit
