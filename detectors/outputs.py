@@ -16,7 +16,10 @@ from schemas.records import Alert
 
 @dataclass(frozen=True)
 class ScoreRows:
-    """M scores in (bar, token) order; ``features`` has shape (M, F), unknown values are NaN."""
+    """M scores in (bar, token) order; ``features`` has shape (M, F), unknown values are NaN.
+
+    ``logit_micro`` is NO_LOGIT where the classifier was not asked, in a log without trades.
+    """
 
     token: list[str]
     ts_bar_end_ms: NDArray[np.int64]

@@ -233,11 +233,14 @@ class Reason(Struct, frozen=True, gc=False):
 
 
 class Score(Struct, frozen=True, gc=False, tag_field="type", tag="score"):
-    """One token's score for one bar. ``None`` is unknown, never 0."""
+    """One token's score for one bar. ``None`` is unknown, never 0.
+
+    Without trades the classifier is not asked: ``logit_micro`` is None.
+    """
 
     token: TokenId
     ts_bar_end_ms: Ms
-    logit_micro: int
+    logit_micro: int | None
     features: dict[str, float | None]
     fingerprint: str
 

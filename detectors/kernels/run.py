@@ -13,6 +13,7 @@ from detectors.kernels.episodes import (
     NO_LOGIT,
     NONE,
     OPEN_STATE,
+    T_NO_TRADES,
     attention_permille,
     follow,
     may_open,
@@ -123,6 +124,14 @@ def write_alert(
     row[23] = hours
     for k in range(3):
         row[24 + k] = evidence[k]
+
+
+@jit
+def classify(f: NDArray[Any], trees: NDArray[Any], base: float, p: NDArray[Any]) -> Int64:
+    """The classifier's score in millionths of a logit; NO_LOGIT in a log without trades."""
+    if p[T_NO_TRADES] != 0:
+        return np.int64(NO_LOGIT)
+    return logit_micro(f, trees, base)
 
 
 @jit
@@ -267,7 +276,7 @@ def run(
             if judged or told:
                 stats[1] += 1
                 other_features(s, b, n, long, f, means, bits, settings)
-                logit = logit_micro(f, trees, base)
+                logit = classify(f, trees, base, settings)
             kind = NONE
             if watched:
                 new = logit if judged else np.int64(NO_LOGIT)
@@ -288,7 +297,7 @@ def run(
                     )
                 if logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings)
-                    logit = logit_micro(f, trees, base)
+                    logit = classify(f, trees, base, settings)
                 find_evidence(ready, of_bar, p, evidence)
                 write_alert(
                     a_int[n_alerts], s, b, slot, kind, logit, n, long, minutes, quarters, hours,

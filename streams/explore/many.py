@@ -43,8 +43,7 @@ from detectors.kernels.features import (
     scores,
 )
 from detectors.kernels.gate import is_few, is_hot, may_swell, runs_hot
-from detectors.kernels.run import N_ALERTS, next_bar, take_bar, write_alert
-from detectors.kernels.trees import logit_micro
+from detectors.kernels.run import N_ALERTS, classify, next_bar, take_bar, write_alert
 from detectors.kernels.windows import begin
 from detectors.knobs import knobs
 from detectors.layout import (
@@ -219,7 +218,7 @@ def walk_many(
                     note_burst(e, b, np.int64(s["lp"][(b - SHORT) % LP_RING]))
                 if judged and logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings[0])
-                    logit = logit_micro(f, trees, base)
+                    logit = classify(f, trees, base, settings[0])
                 kind = NONE
                 if follows:
                     new = logit if judged else np.int64(NO_LOGIT)
@@ -237,7 +236,7 @@ def walk_many(
                     counted = True
                 if logit == NO_LOGIT:
                     other_features(s, b, n, long, f, means, bits, settings[0])
-                    logit = logit_micro(f, trees, base)
+                    logit = classify(f, trees, base, settings[0])
                 lend(s, e)
                 find_evidence(ready, of_bar, p, evidence)
                 row = a_int[n_alerts]

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from detectors.kernels.episodes import NO_LOGIT
 from detectors.layout import FEATURES
 from detectors.outputs import ScoreRows
 from schemas.records import Alert, Reason
@@ -78,7 +79,7 @@ def score_batch(rows: ScoreRows) -> pa.RecordBatch:
     arrays = [
         pa.array(rows.token, pa.string()),
         pa.array(rows.ts_bar_end_ms, pa.int64()),
-        pa.array(rows.logit_micro, pa.int64()),
+        pa.array(rows.logit_micro, pa.int64(), mask=rows.logit_micro == NO_LOGIT),
         *features,
     ]
     return pa.record_batch(arrays, schema=SCORE_SCHEMA)

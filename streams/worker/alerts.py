@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from detectors.kernels.episodes import NO_LOGIT
 from detectors.layout import FEATURES
 from detectors.outputs import ScoreRows
 from schemas.errors import StateError
@@ -63,12 +64,12 @@ def scores_of(rows: ScoreRows, fingerprint: str) -> list[Score]:
         Score(
             token,
             int(rows.ts_bar_end_ms[i]),
-            int(rows.logit_micro[i]),
+            logit if logit != NO_LOGIT else None,
             {
                 name: None if isnan(value) else value
                 for name, value in zip(FEATURES, rows.features[i].tolist(), strict=True)
             },
             fingerprint,
         )
-        for i, token in enumerate(rows.token)
+        for i, (token, logit) in enumerate(zip(rows.token, rows.logit_micro.tolist(), strict=True))
     ]

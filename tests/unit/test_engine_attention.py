@@ -19,12 +19,14 @@ from detectors.layout import (
     TRADE_FEATURES,
     WEEK_RING,
 )
+from detectors.outputs import joined_scores
 from detectors.settings import EngineSettings
 from schemas.errors import ConfigError
 from schemas.records import Alert
+from streams.replay.tables import score_batch
 from streams.run.report import alert_line
 from streams.words import sentence
-from streams.worker.alerts import encode_alert
+from streams.worker.alerts import encode_alert, scores_of
 from tests.helpers.bench import Bench, kinds
 from tests.helpers.logs import SETTINGS
 from tests.helpers.models import stumps
@@ -126,6 +128,19 @@ def test_the_classifier_is_not_asked_without_trades() -> None:
     assert {(alert.probability, alert.logit_micro) for alert in alerts} == {(None, None)}
     assert json.loads(encode_alert(alerts[0]))["probability"] is None
     assert "P " not in sentence(alerts[0])
+
+
+def test_scores_have_no_logit_without_trades_and_one_with_them() -> None:
+    for ticks in (False, True):
+        bench = Bench(replace(SETTINGS, ticks=ticks), EAGER, {"scores": "all"})
+        bench.crowd(5)
+        bench.run(20)
+        rows = joined_scores([each.scores for each in bench.outputs if each.scores])
+        assert rows is not None
+        assert len(rows.token)
+        logits = score_batch(rows)["logit_micro"].to_pylist()
+        assert [score.logit_micro for score in scores_of(rows, "f")] == logits
+        assert all((logit is not None) == ticks for logit in logits)
 
 
 def test_no_update_however_the_settings_are() -> None:
