@@ -7,6 +7,7 @@ two of them, and how.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -16,7 +17,7 @@ import numba
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
-from numba.extending import intrinsic, overload
+from numba.extending import lower_builtin, type_callable
 from numpy.typing import NDArray
 
 P = ParamSpec("P")
@@ -64,43 +65,73 @@ wrapping: Final[Callable[[], AbstractContextManager[Any]]] = (
 """Around calls of kernels whose unsigned products wrap: numpy warns of that, compiled kernels do not look."""
 
 
+WORD: Final = ir.IntType(64)
+Generator = Callable[[Any, Any, Any, Any], Any]
+
+
+def compiled(
+    python: Callable[..., Any], result: Callable[..., Any]
+) -> Callable[[Generator], Generator]:
+    """Let kernels call what a generator makes, where Python calls ``python``.
+
+    ``result`` tells the type that numba expects for those of the arguments; None where it refuses
+    them. The generator gets numba's context and builder, the types and the values.
+    """
+
+    def register(generate: Generator) -> Generator:
+        @type_callable(python)
+        def typing(_: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
+            def typer(*kinds: Any) -> Any:
+                return result(*kinds)
+
+            typer.__signature__ = inspect.signature(python)  # type: ignore[attr-defined]
+            return typer
+
+        @lower_builtin(python, types.VarArg(types.Any))  # type: ignore[attr-defined]
+        def lower(  # pragma: no cover - runs in numba's compiler alone
+            context: Any, builder: Any, signature: Any, args: Any
+        ) -> Any:
+            made = generate(context, builder, signature.args, args)
+            return context.get_dummy_value() if made is None else made
+
+        return generate
+
+    return register
+
+
+def of_int64(*_: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
+    """The type of what gives an int64, whatever it is given."""
+    return types.int64
+
+
+def of_none(*_: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
+    """The type of what gives nothing."""
+    return types.void
+
+
 def prefetch(array: NDArray[Any], row: Int64, byte: int = 0) -> None:
     """Fetch the cache line of a row of a one-dimensional array; a hint, no more."""
 
 
-@intrinsic
-def _fetch_line(  # pragma: no cover - runs in numba's compiler alone
-    _: Any,
-    array: Any,
-    row: Any,  # noqa: ARG001 - numba wants the names of the arguments
-    byte: Any,  # noqa: ARG001
-) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0])
-        pointer = ir.IntType(8).as_pointer()
-        step = builder.extract_value(data.strides, 0)
-        place = builder.add(builder.mul(args[1], step), args[2])
-        line = builder.gep(builder.bitcast(data.data, pointer), [place])
-        number = ir.IntType(32)
-        function = builder.module.declare_intrinsic(
-            "llvm.prefetch", [pointer], ir.FunctionType(ir.VoidType(), [pointer] + [number] * 3)
-        )
-        builder.call(function, [line, number(0), number(3), number(1)])
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, types.int64), generate
-
-
-@overload(prefetch, inline="always")
+@compiled(prefetch, of_none)
 def _prefetch(  # pragma: no cover - runs in numba's compiler alone
-    array: Any,  # noqa: ARG001 - numba wants the names of the arguments
-    row: Any,  # noqa: ARG001
-    byte: Any = 0,  # noqa: ARG001
-) -> Any:
-    def fetch(array: Any, row: Any, byte: Any = 0) -> None:
-        _fetch_line(array, row, byte)
-
-    return fetch
+    context: Any, builder: Any, kinds: Any, args: Any
+) -> None:
+    data = context.make_array(kinds[0])(context, builder, args[0])
+    row, *rest = (
+        context.cast(builder, value, kind, types.int64)
+        for value, kind in zip(args[1:], kinds[1:], strict=True)
+    )
+    pointer = ir.IntType(8).as_pointer()
+    place = builder.mul(row, builder.extract_value(data.strides, 0))
+    for byte in rest:
+        place = builder.add(place, byte)
+    line = builder.gep(builder.bitcast(data.data, pointer), [place])
+    number = ir.IntType(32)
+    function = builder.module.declare_intrinsic(
+        "llvm.prefetch", [pointer], ir.FunctionType(ir.VoidType(), [pointer] + [number] * 3)
+    )
+    builder.call(function, [line, number(0), number(3), number(1)])
 
 
 def popcount(x: Int64) -> Int64:
@@ -112,23 +143,11 @@ def popcount(x: Int64) -> Int64:
     return int64(int(x).bit_count())
 
 
-@intrinsic
-def _count_ones(  # pragma: no cover - runs in numba's compiler alone
-    _: Any,
-    x: Any,  # noqa: ARG001
+@compiled(popcount, of_int64)
+def _popcount(  # pragma: no cover - runs in numba's compiler alone
+    context: Any, builder: Any, kinds: Any, args: Any
 ) -> Any:
-    def generate(_: Any, builder: Any, __: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
-
-    return types.int64(types.int64), generate
-
-
-@overload(popcount, inline="always")
-def _popcount(x: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone  # noqa: ARG001
-    def count(x: Any) -> Any:
-        return _count_ones(x)
-
-    return count
+    return builder.ctpop(context.cast(builder, args[0], kinds[0], types.int64))
 
 
 @jit

@@ -6,55 +6,14 @@ of its own; LLVM has, for whatever processor it compiles.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba.core import cgutils, types
-from numba.extending import lower_builtin, type_callable
+from numba.core import cgutils
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, int64
-
-WORD: Final = ir.IntType(64)
-Generator = Callable[[Any, Any, Any, Any], Any]
-
-
-def compiled(
-    python: Callable[..., Any], result: Callable[..., Any]
-) -> Callable[[Generator], Generator]:
-    """Let kernels call what a generator makes, where Python calls ``python``.
-
-    ``result`` tells the type that numba expects for those of the arguments; None where it refuses
-    them. The generator gets numba's context and builder, the types and the values.
-    """
-
-    def register(generate: Generator) -> Generator:
-        @type_callable(python)
-        def typing(_: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
-            def typer(*kinds: Any) -> Any:
-                return result(*kinds)
-
-            typer.__signature__ = inspect.signature(python)  # type: ignore[attr-defined]
-            return typer
-
-        @lower_builtin(python, types.VarArg(types.Any))  # type: ignore[attr-defined]
-        def lower(  # pragma: no cover - runs in numba's compiler alone
-            context: Any, builder: Any, signature: Any, args: Any
-        ) -> Any:
-            made = generate(context, builder, signature.args, args)
-            return context.get_dummy_value() if made is None else made
-
-        return generate
-
-    return register
-
-
-def of_int64(*_: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
-    """The type of what gives an int64, whatever it is given."""
-    return types.int64
+from detectors.jit import WORD, Int64, int64
 
 
 def place_of(  # pragma: no cover - runs in numba's compiler alone

@@ -14,8 +14,8 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, int64
-from detectors.vectors import WORD, as_bits, bits_among, compiled, every, place_of, same
+from detectors.jit import WORD, Int64, compiled, int64
+from detectors.vectors import as_bits, bits_among, every, place_of, same
 
 BLOCK: Final = 32
 """Bytes or characters looked at together."""

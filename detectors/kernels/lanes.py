@@ -9,27 +9,20 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numpy.typing import NDArray
 
-from detectors.jit import Int64, int64
+from detectors.jit import WORD, Int64, compiled, int64, of_int64, of_none
 from detectors.layout import LP_RING, M_COLS, SHORT, TEXTS
 from detectors.simhash import LONG
 from detectors.vectors import (
-    WORD,
     as_bits,
     asked,
     bits_among,
-    compiled,
     every,
-    of_int64,
     place_of,
     same,
 )
 
 SET_WORDS = 4
 """Words of 64 bits of a set of 256 bits, which is eight of 32 in a token's state."""
-
-
-def _of_none(*_: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
-    return types.void
 
 
 def _two_int64(*_: Any) -> Any:  # pragma: no cover - runs in numba's compiler alone
@@ -107,7 +100,7 @@ def hold(ring: NDArray[Any], newest: Int64, passed: Int64, value: Int64) -> None
     ring[:LP_RING][age < passed] = value
 
 
-@compiled(hold, _of_none)
+@compiled(hold, of_none)
 def _hold(  # pragma: no cover - runs in numba's compiler alone
     context: Any, builder: Any, kinds: Any, args: Any
 ) -> None:
@@ -164,7 +157,7 @@ def add_row(total: NDArray[Any], squares: NDArray[Any], row: NDArray[Any], sign:
     squares += sign * (x * x)
 
 
-@compiled(add_row, _of_none)
+@compiled(add_row, of_none)
 def _add_row(  # pragma: no cover - runs in numba's compiler alone
     context: Any, builder: Any, kinds: Any, args: Any
 ) -> None:
@@ -194,7 +187,7 @@ def ones(people: NDArray[Any]) -> Int64:
     return int64(np.bitwise_count(people.view(np.uint64)[:SET_WORDS]).sum())
 
 
-@compiled(unite, _of_none)
+@compiled(unite, of_none)
 def _unite(  # pragma: no cover - runs in numba's compiler alone
     context: Any, builder: Any, kinds: Any, args: Any
 ) -> None:

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from detectors.jit import Int64, int64, jit, nth
+from detectors.jit import WORD, Int64, compiled, int64, jit, nth, of_int64
 from detectors.layout import LOG2_OF_TEN
-from detectors.vectors import WORD, compiled, of_int64
 
 Q20: Final = 1 << 20
 STEPS: Final = 128
