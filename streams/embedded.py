@@ -275,6 +275,7 @@ async def run_embedded(
             lambda beat: ingest.append([beat]),
             clock_ms=options.clock_ms,
             on_fall=lambda ms: _clock_fell(crew.tally, ms),
+            reached_ms=log.reached_ms,
         )
         await worker.start()
         try:

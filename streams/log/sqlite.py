@@ -84,6 +84,7 @@ class SqliteLog:
             self._read_db = opened.enter_context(closing(open_for_reading(self.path)))
             self.stamp, self.log_start_ms = meta_of(db)
             books = Books(db, self.stamp)
+            self.reached_ms = books.last_log_ms  # when it was opened; 0 before the first record
             opened.pop_all()  # close() has them from here on
         self._db = db
         self._ends: dict[tuple[str, int], int] = {}

@@ -40,6 +40,7 @@ class Heartbeats:
     period_s : between two, in seconds; they are sent when the clock passes a multiple of it.
     on_fall : told by how many ms the clock has fallen since the last one. Log time does not fall
         with it: it stands until the clock has caught up, and no bar closes meanwhile.
+    reached_ms : the time the log had reached before, of which the first heartbeat may fall short.
     """
 
     def __init__(
@@ -49,12 +50,13 @@ class Heartbeats:
         clock_ms: Callable[[], int] = wall_clock_ms,
         period_s: float = PERIOD_S,
         on_fall: Callable[[int], None] = lambda _: None,
+        reached_ms: int = 0,
     ) -> None:
         self._tell = tell
         self._clock_ms = clock_ms
         self._period_s = period_s
         self._on_fall = on_fall
-        self._last_ms = 0
+        self._last_ms = reached_ms
         self._task: Task[None] | None = None
 
     async def beat(self) -> None:
