@@ -27,7 +27,7 @@ from streams.imports.delays import Delays
 from streams.imports.sink import rows_of
 from streams.imports.table import Rejecter, Rows, Table, is_parquet
 from streams.imports.tally import Tally
-from streams.imports.tickers import ticker_token
+from streams.imports.tickers import is_ticker, ticker_token
 
 LAYOUT: Final = "docs/import.md lists the columns of binance-trades"
 DOLLARS: Final = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD")
@@ -162,7 +162,7 @@ class BinanceTrades(Adapter):
             labels = rows.texts("event")
         check = Rejecter(rows, tally)
         coins = [None if label is None else label.partition("_")[0].strip() for label in labels]
-        check.unless(np.array([c is not None and 0 < len(c) <= 32 for c in coins], np.bool_), "bad_event",
+        check.unless(np.array([c is not None and is_ticker(c) for c in coins], np.bool_), "bad_event",
                      "no ticker before the _", "write TICKER_LABEL", "event")  # fmt: skip
         sides = rows.batch["side"]
         known = np.asarray(pc.is_in(sides, pa.array(["buy", "sell"])))

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from schemas.errors import UserError
+from schemas.errors import RecordError, UserError
 from schemas.tokens import SOLANA_MAINNET, token_of_address
 from streams.imports.adapter import positive_rate
-from streams.imports.tickers import ticker_token
+from streams.imports.tickers import MAX_TICKER_CHARS, is_ticker, ticker_token
 
 Kind = Literal["mention", "tick"]
 _TIMES: Final = ("ts_event_ms", "ts_log_ms", "ts_post_ms")
@@ -31,6 +31,10 @@ UNITS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 """Nanoseconds of each unit; ``iso`` besides."""
 CHAINS: Final = ("caip19", "ticker", "solana")
 DELIMITERS: Final = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+
+
+class RowError(RecordError):
+    """A row that no record can be made of; ``code`` is a reason of imports, as docs/import.md has them."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,13 @@ class ColumnMap:
         if self.naming == "caip19":
             return text
         if self.naming == "ticker":
-            return ticker_token(text.removeprefix("$"))
+            ticker = text.removeprefix("$")
+            if not is_ticker(ticker):
+                raise RowError(
+                    "bad_coin", f"{text[:60]!r} is no ticker", field="token",
+                    remedy=f"write the coin's ticker, of at most {MAX_TICKER_CHARS} characters",
+                )  # fmt: skip
+            return ticker_token(ticker)
         chain = SOLANA_MAINNET if self.naming == "solana" else self.naming
         return token_of_address(chain, text)
 

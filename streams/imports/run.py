@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from time import perf_counter
@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from streams.imports.adapter import Adapter
-from streams.imports.sink import RECORDS, Sink
+from streams.imports.sink import GROUP_ROWS, RECORDS, Sink
 from streams.imports.tally import REJECTED, Tally
 from streams.replay.output import Owner, refuse_taken, whole_folder
 
@@ -57,15 +59,16 @@ def run_import(
                 tally.check_end()
                 sink.finish(lambda rows: on_progress("ordering", rows, None))
             manifest = _manifest(adapter, tally, sink, folder)
-        if adapter.symbols:
-            _write(folder / LEXICON, _lexicon(adapter.symbols))
+        symbols = _named(folder / RECORDS, adapter.symbols)
+        if symbols:
+            _write(folder / LEXICON, _lexicon(symbols))
         _write(folder / MANIFEST, manifest)
     seconds = perf_counter() - began
     records = sum(sink.counts.values())
     return {
         "out": str(out),
         **manifest,
-        "lexicon": str(out / LEXICON) if adapter.symbols else None,
+        "lexicon": str(out / LEXICON) if symbols else None,
         "seconds": round(seconds, 3),
         "records_per_s": round(records / max(seconds, 1e-9)),
     }
@@ -105,6 +108,17 @@ def _source(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def _named(path: Path, symbols: Mapping[str, str]) -> dict[str, str]:
+    """The symbols of tokens that a record names: those of rejected rows are left out."""
+    found: set[str] = set()
+    if symbols:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(GROUP_ROWS, columns=["token", "tokens"]):
+                for tokens in (batch["token"], pc.list_flatten(batch["tokens"])):
+                    found.update(pc.unique(tokens).to_pylist())
+    return {token: symbol for token, symbol in symbols.items() if token in found}
 
 
 def _lexicon(symbols: dict[str, str]) -> dict[str, Any]:

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Final
+
+from detectors.resolve.normalise import normalise
+from detectors.resolve.terms import MAX_TERM_CHARS
 
 CHAIN: Final = "eip155:99999999999999999999"
 """No chain can have this number: EIP-2294 bounds chain ids to 2**63 - 1 and below."""
+
+MAX_TICKER_CHARS: Final = 32
+
+
+@lru_cache(4_096)
+def is_ticker(text: str) -> bool:
+    """Whether a coin may be called so: a lexicon takes it as a symbol.
+
+    >>> is_ticker("$wif"), is_ticker("$"), is_ticker(" "), is_ticker("W" * 33)
+    (True, False, False, False)
+    """
+    name = text.strip().upper()
+    matched = normalise(name.removeprefix("$"))
+    return len(name) <= MAX_TICKER_CHARS and 0 < len(matched) <= MAX_TERM_CHARS
 
 
 def ticker_token(ticker: str) -> str:

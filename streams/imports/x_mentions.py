@@ -22,7 +22,7 @@ from streams.imports.delays import Delays
 from streams.imports.sink import rows_of
 from streams.imports.table import Rejecter, Rows, Table
 from streams.imports.tally import Tally
-from streams.imports.tickers import ticker_token
+from streams.imports.tickers import is_ticker, ticker_token
 
 LAYOUT: Final = "docs/import.md lists the columns of x-mentions"
 MAX_PER_MINUTE: Final = 100_000
@@ -96,7 +96,7 @@ class XMentions(Adapter):
         t, tweets, users = rows.ints("t"), rows.ints("tweets"), rows.ints("users")
         coded = rows.batch["coin"].fill_null("").dictionary_encode()
         names = [name.strip().upper() for name in coded.dictionary.to_pylist()]
-        named = np.array([0 < len(name) <= 32 for name in names], np.bool_)
+        named = np.array([is_ticker(name) for name in names], np.bool_)
         code = coded.indices.to_numpy(zero_copy_only=False)
         check_times(check, t, "t", "minutes")
         check.unless(named[code], "bad_coin", "no coin", "write the coin's ticker", "coin")

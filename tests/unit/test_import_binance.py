@@ -33,8 +33,15 @@ def test_recordings_around_events(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_the_lexicon_names_the_coin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from detectors.resolve.lexicon import Lexicon
 
-    path = table(tmp_path / "a.csv", [trade(0), trade(1, event="NXS_b")])
+    rows = [
+        trade(0),
+        trade(1, event="NXS_b"),
+        trade(2, event="$_c"),
+        trade(3, event="LATE_d", price=0),
+    ]
+    path = table(tmp_path / "a.csv", rows)
     done = imported(capsys, "binance-trades", path, "--out", tmp_path / "o", *RATE)
+    assert done["rows"]["rejected"] == {"bad_event": 1, "bad_number": 1}
     lexicon = Lexicon.parse(Path(done["lexicon"]).read_bytes())
     assert lexicon.symbols() == {ticker_token("APPC"): "APPC", ticker_token("NXS"): "NXS"}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from detectors.resolve.lexicon import Lexicon
 from schemas.tokens import SOLANA_MAINNET
 from streams.imports.tickers import ticker_token
 from tests.helpers.imports import MINT, T0_S, imported, records, refused, rejected
@@ -208,3 +209,26 @@ def test_parquet_is_no_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     pq.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
     args = ("csv", tmp_path / "a.parquet", "--out", tmp_path / "o", *POST_ARGS)
     assert "is Parquet; write it as CSV" in refused(capsys, *args)
+
+
+def test_the_lexicon_holds_the_coins_of_rows_that_were_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    coins = ("$wif", "$", "W" * 33, "late", "again")
+    rows = [f"{i},{T0_S},u,{coin},1" for i, coin in enumerate(coins)]
+    rows[3] = f"3,{T0_S},u,late,many"
+    rows[4] = f"0,{T0_S},u,again,1"
+    path = written(tmp_path / "p.csv", POSTS + "\n".join(rows))
+    args = ("--map", "token=body", "--map", "reach=likes", "--token-as", "ticker")
+    given = (*POST_ARGS[:8], *POST_ARGS[10:], *args)
+    done = imported(capsys, "csv", path, "--out", tmp_path / "o", *given)
+    assert done["rows"]["rejected"] == {"bad_coin": 2, "bad_number": 1, "duplicate": 1}
+    lexicon = Lexicon.parse(Path(done["lexicon"]).read_bytes())
+    assert dict(lexicon.symbols()) == {ticker_token("WIF"): "WIF"}
+    first = rejected(tmp_path / "o")[0]
+    assert (first["column"], first["problem"]) == ("body", "'$' is no ticker")
+    path = written(tmp_path / "q.csv", POSTS.replace("likes", "token") + f"1,{T0_S},u,hi,\n")
+    done = imported(
+        capsys, "csv", path, "--out", tmp_path / "q", *POST_ARGS, "--token-as", "ticker"
+    )
+    assert done["lexicon"] is None

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.resolve.lexicon import Lexicon
 from streams.imports.delays import Delays
 from streams.imports.run import run_import
 from streams.imports.tickers import ticker_token
@@ -178,3 +179,18 @@ def test_seconds_for_minutes_are_told(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (
         "none of the first 2,000 rows" in said and "write minutes: these look like seconds" in said
     )
+
+
+def test_the_lexicon_holds_the_coins_of_rows_that_were_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # `goldendog replay --lexicon` refused what an import had written: symbol: is empty
+    coins = ("WIF", "", "W" * 200, "$", "\u200b", "$PEPE")
+    rows = [minute(i, coin) for i, coin in enumerate(coins)]
+    rows.append({**minute(9, "LATE"), "tweets": 0})
+    path = table(tmp_path / "a.parquet", rows)
+    done = imported(capsys, "x-mentions", path, "--out", tmp_path / "o")
+    assert done["rows"]["rejected"] == {"bad_coin": 4, "bad_number": 1}
+    lexicon = Lexicon.parse(Path(done["lexicon"]).read_bytes())
+    assert set(lexicon.symbols().values()) == {"WIF", "PEPE"}
+    assert set(lexicon.symbols()) == {ticker_token("WIF"), ticker_token("$PEPE")}
