@@ -144,13 +144,15 @@ class SolanaSwaps(Adapter):
         value = sol * self._rate
         check.unless((sol >= 0) & (value <= MAX_VALUE_USD), "bad_number", "no amount of SOL",
                      "write how much SOL was paid or received", "sol")  # fmt: skip
+        # a price that is not given is no mistake, and what dust says of it is not looked at
+        firm = np.asarray(rows.batch["price_sol"].is_valid()) & (sol >= self._dust)
+        usd = price * self._rate
+        check.unless(~firm | ((usd >= MIN_PRICE_USD) & (usd <= 1e12)), "bad_number",
+                     "a price that no token has", "write SOL per token, or nothing where it is not known",
+                     "price_sol")  # fmt: skip
         known = np.isfinite(price) & (price > 0)
         check.unless(known | (sol > 0), "no_price", "neither a price nor an amount of SOL",
                      "nothing to do: such a swap says too little", "price_sol")  # fmt: skip
-        usd = price * self._rate
-        firm = known & (sol >= self._dust)
-        check.unless(~firm | ((usd >= MIN_PRICE_USD) & (usd <= 1e12)), "bad_number",
-                     "a price that no token has", "write SOL per token", "price_sol")  # fmt: skip
         good = np.flatnonzero(check.good)
         ids = self._ids(rows)
         at = ms[good]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,8 +36,8 @@ _TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
 class Rows:
     """Some rows: ``first`` is the number of the first in the source, from 1.
 
-    ``batch`` has a column for each that was asked for and is there, of its plain type; a value that
-    is none of that type is null.
+    ``batch`` has a column for each that was asked for and is there, of its plain type. Text that
+    is none of that type is null, or NaN where numbers were asked for; what is not given is null.
     """
 
     first: int
@@ -246,7 +247,7 @@ def _plain(column: pa.Array, kind: str) -> pa.Array:
 
 
 def _of_text(column: pa.Array, kind: str) -> pa.Array:
-    """Text as a type; what is none of it is null."""
+    """Text as a type; what is none of it is null, or NaN."""
     if kind == "text":
         return _utf8(column)
     trimmed = pc.utf8_trim_whitespace(_utf8(column))
@@ -277,11 +278,11 @@ def _int(text: str) -> int | None:
     return value if -(1 << 63) <= value < 1 << 63 else None
 
 
-def _float(text: str) -> float | None:
+def _float(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        return None
+        return math.nan
 
 
 def _bool(text: str) -> bool | None:

@@ -221,3 +221,28 @@ def test_a_delay_longer_than_a_bar_waits_is_that_of_a_polled_source(
     tick = records(tmp_path / "o")[0]
     assert tick["ts_event_ms"] == tick["ts_log_ms"] == T0_S * 1000 + 30_000
     assert done["latency"]["ticks"] == {"delay_ms": 30_000, "event_time": "arrival"}
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
+def test_a_swap_that_is_no_dust_has_a_price_or_none(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # such prices had become the last one, and were counted as dust
+    wrong = [-1.0, 0.0, float("nan"), float("inf")]
+    rows = [swap(0, price_sol=2e-6)]
+    rows += [swap(i, sol=0.8, price_sol=price) for i, price in enumerate(wrong, 1)]
+    rows += [swap(i, sol=0.001, price_sol=price) for i, price in enumerate(wrong, 5)]
+    rows += [swap(9, sol=0.8, price_sol=None), swap(10, sol=0.05, price_sol=0.0)]
+    if name == "a.csv":
+        rows.append(swap(11, sol=0.8, price_sol="cheap"))
+    path = table(tmp_path / name, rows)
+    args = ("solana-swaps", path, "--out", tmp_path / "o", "--sol-usd", 1)
+    done = imported(capsys, *args)
+    assert [t["order"] for t in records(tmp_path / "o")[:-1]] == [1, 6, 7, 8, 9, 10]
+    assert {t["price_usd"] for t in records(tmp_path / "o")[:-1]} == {2e-6}
+    kept = rejected(tmp_path / "o")
+    assert {(line["reason"], line["column"]) for line in kept} == {("bad_number", "price_sol")}
+    assert [line["row"] for line in kept] == [2, 3, 4, 5, 11, 12][: len(kept)]
+    assert done["rows"]["rejected"] == {"bad_number": len(rows) - 6}
+    done = imported(capsys, *args, "--overwrite", "--dust-sol", 0.9)  # then all but one are dust
+    assert done["rows"]["rejected"] == {}
