@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -27,6 +27,13 @@ NEEDS: Final = {
     "mention": ("ts_event_ms", "platform", "author_id"),
     "tick": ("ts_event_ms", "token", "price_usd", "side", "trader_id"),
 }
+_WRITE: Final = {
+    "id": "write an id of its own", "ts_event_ms": "write when it happened",
+    "platform": "write where it was posted, such as x", "author_id": "write who wrote it",
+    "token": "write which coin was traded", "price_usd": "write the price of one coin",
+    "value_usd": "write what was paid", "amount": "write how many coins were traded",
+    "trader_id": "write who traded",
+}  # fmt: skip
 UNITS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 """Nanoseconds of each unit; ``iso`` besides."""
 CHAINS: Final = ("caip19", "ticker", "solana")
@@ -49,7 +56,7 @@ class ColumnMap:
     time_unit : of all times: ``s``, ``ms``, ``us``, ``ns`` or ``iso``.
     naming : how ``token`` is written: ``caip19``, ``ticker``, ``solana`` (mint) or ``eip155:N``
         (contract on that chain).
-    buy, sell : what ``side`` says, in lower case.
+    buy, sell : what ``side`` says; upper and lower case are alike.
     usd_rate : US dollars per unit of prices and values.
     delimiter : between fields.
     """
@@ -140,6 +147,26 @@ class ColumnMap:
             )
         return out
 
+    def refuse_empty(self, given: Mapping[str, str]) -> None:
+        """Raise RowError where what a row says of a field that its record needs is empty."""
+        needs = [*NEEDS[self.kind], *(["id"] if "id" in given else [])]
+        if self.kind == "tick" and not (given.get("value_usd") or given.get("amount")):
+            needs.append("value_usd" if "value_usd" in given else "amount")
+        for each in needs:
+            if not given[each]:
+                remedy = _WRITE.get(each, f"write {self.buy} or {self.sell}")
+                raise RowError("wrong_shape", "is empty", field=each, remedy=remedy)
+
+    def side(self, text: str) -> str:
+        """``buy`` or ``sell``; RowError where a row says neither."""
+        for side, name in (("buy", self.buy), ("sell", self.sell)):
+            if text.lower() == name.lower():
+                return side
+        raise RowError(
+            "bad_side", f"{text[:40]!r} is neither {self.buy!r} nor {self.sell!r}", field="side",
+            remedy="say with --buy and --sell what the sides are called",
+        )  # fmt: skip
+
     def token(self, text: str) -> str:
         """Token id of what a row says; RecordError where it is none."""
         if self.naming == "caip19":
@@ -170,8 +197,7 @@ def read_mapping(path: Path | None, flags: Mapping[str, Any]) -> ColumnMap:
     if "kind" not in found:
         raise UserError("--kind is missing", "write --kind mention or --kind tick")
     found["delimiter"] = DELIMITERS.get(found.get("delimiter", ","), found.get("delimiter", ","))
-    mapping = ColumnMap(**found)
-    return replace(mapping, buy=mapping.buy.lower(), sell=mapping.sell.lower())
+    return ColumnMap(**found)
 
 
 def pairs(given: Sequence[str], option: str) -> dict[str, str]:

@@ -126,6 +126,7 @@ class OwnCsv(Adapter):
             given = {each: row[k].strip() for each, k in places.items()}
             given.update(self._columns.constants)
             "".join(given.values()).encode()
+            self._columns.refuse_empty(given)
             return self._made({k: v for k, v in given.items() if v}, number)
         except UnicodeEncodeError:
             tally.reject("not_utf8", "text is not UTF-8", "save the file as UTF-8", [number], [raw])
@@ -142,8 +143,6 @@ class OwnCsv(Adapter):
         for each in ("ts_event_ms", "ts_log_ms", "ts_post_ms"):
             if each in given:
                 given[each] = _ms(given[each], columns.time_unit, each)
-        if "ts_event_ms" not in given:
-            raise RecordError("wrong_shape", "is empty", field="ts_event_ms", remedy="write a time")
         if "ts_log_ms" not in given:
             at = given["ts_event_ms"]
             stamp = self.delays.event_ms(self._delay)
@@ -173,13 +172,7 @@ class OwnCsv(Adapter):
 
     def _tick(self, given: dict[str, Any]) -> None:
         columns = self._columns
-        side = given.get("side", "").lower()
-        if side not in (columns.buy, columns.sell):
-            raise RecordError(
-                "wrong_shape", f"{side[:40]!r} is neither {columns.buy!r} nor {columns.sell!r}",
-                field="side", remedy="say with --buy and --sell what the sides are called",
-            )  # fmt: skip
-        given["side"] = "buy" if side == columns.buy else "sell"
+        given["side"] = columns.side(given["side"])
         for each in (*_MONEY, "amount"):
             if each in given:
                 given[each] = _number(given[each], each, Decimal)

@@ -119,14 +119,15 @@ def test_garbage_rows_name_column_row_and_remedy(
     assert done["records"]["tick"] == 1
     assert done["rows"]["read"] == 13 and done["rows"]["used"] == 1
     assert done["rows"]["rejected"] == {
-        "bad_number": 3, "bad_time": 2, "bad_token": 1, "columns": 1, "not_utf8": 1,
-        "wrong_shape": 4,
+        "bad_number": 3, "bad_side": 1, "bad_time": 2, "bad_token": 1, "columns": 1, "not_utf8": 1,
+        "wrong_shape": 3,
     }  # fmt: skip
     kept = rejected(tmp_path / "o")
     assert [line["row"] for line in kept] == list(range(2, 14))
     assert kept[0]["column"] == "time" and "ISO 8601" in kept[0]["problem"]
     assert kept[2]["column"] == "price" and kept[1]["column"] == "mint"
     assert kept[5]["column"] == "direction" and "--buy" in kept[5]["remedy"]
+    assert kept[10]["column"] == "price" and kept[10]["problem"] == "is empty"
     assert kept[3]["raw"]["price"] == "cheap"
 
 
@@ -232,3 +233,37 @@ def test_the_lexicon_holds_the_coins_of_rows_that_were_used(
         capsys, "csv", path, "--out", tmp_path / "q", *POST_ARGS, "--token-as", "ticker"
     )
     assert done["lexicon"] is None
+
+
+def test_an_empty_cell_is_named_by_its_own_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # it had been "Object missing required field `price_usd`", of no column
+    names = ("no", "time", "mint", "price", "usd", "direction", "wallet")
+    whole = ("1", "2025-01-14T00:00Z", MINT, "0.1", "1", "BUY", "w1")
+    rows = [whole] + [tuple("" if k == j else v for j, v in enumerate(whole)) for k in range(7)]
+    rows.append((*whole[:5], "HODL", "w1"))
+    text = "\n".join(",".join(row) for row in (names, *rows))
+    path = written(tmp_path / "f.csv", text)
+    args = ("--map", "id=no", "--buy", "BUY", "--sell", "Sell")
+    imported(capsys, "csv", path, "--out", tmp_path / "o", *FILL_ARGS, *args)
+    *kept, side = rejected(tmp_path / "o")
+    assert [line["column"] for line in kept] == list(names)
+    assert {(line["reason"], line["problem"]) for line in kept} == {("wrong_shape", "is empty")}
+    assert [line["remedy"] for line in kept] == [
+        "write an id of its own", "write when it happened", "write which coin was traded",
+        "write the price of one coin", "write what was paid", "write BUY or Sell",
+        "write who traded",
+    ]  # fmt: skip
+    assert (side["reason"], side["column"]) == ("bad_side", "direction")
+    assert side["problem"] == "'HODL' is neither 'BUY' nor 'Sell'"
+    amount = [each.replace("value_usd", "amount") for each in FILL_ARGS]
+    imported(capsys, "csv", path, "--out", tmp_path / "p", *amount, *args)
+    assert rejected(tmp_path / "p")[4]["remedy"] == "write how many coins were traded"
+
+
+def test_a_post_whose_author_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path / "p.csv", f"{POSTS}1,{T0_S},alice,$WIF,7\n2,{T0_S}, ,$WIF,7\n")
+    imported(capsys, "csv", path, "--out", tmp_path / "o", *POST_ARGS)
+    (line,) = rejected(tmp_path / "o")
+    assert (line["column"], line["remedy"]) == ("user", "write who wrote it")
