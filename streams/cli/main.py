@@ -17,6 +17,7 @@ import typer
 
 from schemas.errors import GoldendogError, UserError
 from streams.cli.lazy import Lazy, lazy_group
+from streams.file_names import refuse_no_utf8
 from streams.safe_text import shown
 
 FAILED: Final = 1
@@ -78,6 +79,8 @@ def exit_code(args: Sequence[str] | None = None) -> int:
         args = ["version"]
     debug = os.environ.get("GOLDENDOG_DEBUG", "") not in ("", "0")
     try:
+        for arg in args:
+            refuse_no_utf8(arg)
         result = app(args=args, prog_name="goldendog", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):

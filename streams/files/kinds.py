@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from schemas.errors import InputFileError
+from streams.file_names import refuse_no_utf8
 
 Packing = Literal["", "gz", "zst"]
 SUFFIXES: Final = (".ndjson", ".jsonl", ".parquet")
@@ -59,6 +60,7 @@ def find_files(paths: Sequence[Path | str]) -> list[RecordFile]:
     found: dict[Path, RecordFile] = {}
     for path in map(Path, paths):
         for each in _walk(path) if path.is_dir() else (path,):
+            refuse_no_utf8(each.absolute())
             found.setdefault(each.resolve(), recognise(each))
     return list(found.values())
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from schemas.errors import InputFileError
+from streams.file_names import refuse_no_utf8
 from streams.files.kinds import recognise
 from streams.imports.tally import Tally
 
@@ -184,6 +185,7 @@ class Table:
 
 def is_parquet(path: Path) -> bool:
     """Whether a source is Parquet rather than CSV; InputFileError where it is neither."""
+    refuse_no_utf8(path)
     name = path.name.lower()
     if name.endswith(_CSV_ENDINGS):
         try:

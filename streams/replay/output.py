@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from detectors.outputs import ScoreRows
 from schemas.errors import UserError
 from schemas.records import Alert
+from streams.file_names import refuse_no_utf8
 from streams.files.kinds import is_replay_output
 from streams.files.rows import BadRecord
 from streams.replay.tables import (
@@ -55,6 +56,7 @@ def whole_folder(out: Path, *, overwrite: bool, owner: Owner = REPLAY) -> Iterat
     ``overwrite`` allows, any other folder never. Raises UserError.
     """
     out = Path(os.path.abspath(out))  # noqa: PTH100 - resolve() would follow a link and replace its target
+    refuse_no_utf8(out)
     refuse_taken(out, overwrite=overwrite, owner=owner)
     part = out.with_name(f".{out.name}.part{os.getpid()}")
     try:

@@ -189,3 +189,55 @@ def test_config_show_takes_the_flags_of_run_and_names_them(
     assert rows["lexicon"] == '"l.json" (--lexicon)'
     assert rows["kafka.sasl_password"] == '"" (default)'
     assert lines[-1] == "settings file: none"
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (["replay", "caf\udce9.ndjson", "--out", "nu"], "caf\\xe9.ndjson"),
+        (["replay", "d\udcff", "--out", "nu"], "d\\xff"),
+        (["replay", "d", "--out", "nu"], "d/caf\\xe9.ndjson"),
+        (["replay", "d/a.ndjson", "--out", "nu\udcff"], "nu\\xff"),
+        (["import", "csv", "t\udce9.csv", "--out", "nu", "--kind", "mention"], "t\\xe9.csv"),
+        (["import", "x-mentions", "t.csv", "--out", "nu\udcff"], "nu\\xff"),
+    ],
+)
+def test_a_name_that_is_not_utf8_is_told(
+    args: list[str],
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # it had been "a bug in goldendog: UnicodeEncodeError"
+    monkeypatch.chdir(tmp_path)
+    for folder in ("d", "d\udcff"):
+        Path(folder).mkdir()
+        Path(folder, "a.ndjson").write_text("{}\n")
+    for name in ("caf\udce9.ndjson", "d/caf\udce9.ndjson"):
+        Path(name).write_text("{}\n")
+    for name in ("t\udce9.csv", "t.csv"):
+        Path(name).write_text("t,coin,tweets,users\n28945020,WIF,1,1\n")
+    assert cli.exit_code(args) == 2
+    out, err = capsys.readouterr()
+    assert err.endswith(f"{named} is not UTF-8; rename it to UTF-8\n") and err.count("\n") == 1
+    assert out == ""
+    assert not Path("nu").exists()
+
+
+@pytest.mark.parametrize(
+    "args", [["replay", "a.ndjson"], ["import", "x-mentions", "t.csv"]], ids=["replay", "import"]
+)
+def test_a_folder_that_is_not_utf8_is_told_where_its_name_is_written(
+    args: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "d\udcff").mkdir()
+    monkeypatch.chdir(tmp_path / "d\udcff")
+    Path("a.ndjson").write_text("{}\n")
+    Path("t.csv").write_text("t,coin,tweets,users\n28945020,WIF,1,1\n")
+    assert cli.exit_code([*args, "--out", "nu"]) == 2
+    assert "d\\xff" in capsys.readouterr().err
+    assert cli.exit_code(["version"]) == 0
