@@ -59,7 +59,9 @@ def run_import(
                 tally.check_end()
                 sink.finish(lambda rows: on_progress("ordering", rows, None))
             manifest = _manifest(adapter, tally, sink, folder)
-        symbols = _named(folder / RECORDS, adapter.symbols)
+        symbols = adapter.symbols
+        if symbols and tally.rejected.total():
+            symbols = _named(folder / RECORDS, symbols)
         if symbols:
             _write(folder / LEXICON, _lexicon(symbols))
         _write(folder / MANIFEST, manifest)
@@ -113,11 +115,10 @@ def _source(path: Path) -> dict[str, Any]:
 def _named(path: Path, symbols: Mapping[str, str]) -> dict[str, str]:
     """The symbols of tokens that a record names: those of rejected rows are left out."""
     found: set[str] = set()
-    if symbols:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(GROUP_ROWS, columns=["token", "tokens"]):
-                for tokens in (batch["token"], pc.list_flatten(batch["tokens"])):
-                    found.update(pc.unique(tokens).to_pylist())
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(GROUP_ROWS, columns=["token", "tokens"]):
+            for tokens in (batch["token"], pc.list_flatten(batch["tokens"])):
+                found.update(pc.unique(tokens).to_pylist())
     return {token: symbol for token, symbol in symbols.items() if token in found}
 
 

@@ -228,10 +228,11 @@ def test_the_lexicon_holds_the_coins_of_rows_that_were_used(
     assert dict(lexicon.symbols()) == {ticker_token("WIF"): "WIF"}
     first = rejected(tmp_path / "o")[0]
     assert (first["column"], first["problem"]) == ("body", "'$' is no ticker")
-    path = written(tmp_path / "q.csv", POSTS.replace("likes", "token") + f"1,{T0_S},u,hi,\n")
-    done = imported(
-        capsys, "csv", path, "--out", tmp_path / "q", *POST_ARGS, "--token-as", "ticker"
-    )
+    posts = f"1,{T0_S},u,hi,\n1,{T0_S},u,hi,again\n2,,u,hi,late\n"
+    path = written(tmp_path / "q.csv", POSTS.replace("likes", "token") + posts)
+    args = ("--out", tmp_path / "q", *POST_ARGS, "--token-as", "ticker")
+    done = imported(capsys, "csv", path, *args)
+    assert done["rows"]["used"] == 1
     assert done["lexicon"] is None
 
 
