@@ -93,13 +93,14 @@ class HoldBack:
     """One engine's records between their arrival and the walk over the bar they lie in.
 
     ``ready`` has the records of the bars that closed last, those of a token together; ``touched`` the
-    slots of such tokens, and of those with an open episode; ``spans``, of shape (tokens, 2), where in
+    slots of such tokens, of others whose records came in, and of those with an open episode; ``spans``, of shape (tokens, 2), where in
     ``ready`` the records of each begin and end.
     """
 
     ready: NDArray[np.void]
     touched: NDArray[np.int32]
     spans: NDArray[np.int64]
+    _due: NDArray[np.void]
     _keys: NDArray[np.int64]
     _spare: NDArray[np.int64]
     _counts: NDArray[np.int64]
@@ -107,8 +108,6 @@ class HoldBack:
     def __init__(self) -> None:
         self._held: NDArray[np.void] = np.empty(LEAST, REC)
         self._n = 0
-        self._due: NDArray[np.void] = np.empty(LEAST, REC)
-        self._counts = np.empty(0, np.int64)
         self._scratch(LEAST, 0)
 
     @property
@@ -117,7 +116,8 @@ class HoldBack:
         return self._held[: self._n]
 
     def load(self, rows: NDArray[np.void]) -> None:
-        """Let these wait, and no others."""
+        """Let these wait, and no others, whatever a close that failed has left."""
+        self._counts[:] = 0
         self._n = len(rows)
         self._held = grown(rows, LEAST)
 
@@ -156,7 +156,10 @@ class HoldBack:
             last = min(first + max(BLOCK, 4 * self._n), rows)
             going = last < rows
             if incoming is None:
-                waits, m = intake.take_due(self._held, self._n, end, self._due, shift, self._keys)
+                near_ms = int(self._held["bar"][0]) * BAR_MS if self._n else 0
+                waits, m = intake.take_due(
+                    self._held, self._n, end, near_ms, self._due, shift, self._keys
+                )
                 self._n = int(waits)
             else:
                 upto = min(end, incoming.closed_by(last - 1)) if going else end

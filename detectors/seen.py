@@ -28,7 +28,7 @@ class Seen:
 
     def deal_new(
         self,
-        pend: NDArray[np.void],
+        due: NDArray[np.void],
         keys: NDArray[np.int64],
         m: int,
         shift: int,
@@ -43,7 +43,7 @@ class Seen:
         at, kept = 0, 0
         while at < m:
             at, dealt, bar = intake.deal_new(
-                pend, keys, m, at, shift, hashes, self.table, self.limit_bars, self._until_look,
+                due, keys, m, at, shift, hashes, self.table, self.limit_bars, self._until_look,
                 cnt, ready,
             )  # fmt: skip
             if dealt:

@@ -32,14 +32,14 @@ def without_slot(slots: NDArray[Any], token: NDArray[Any], missing: NDArray[Any]
 
 
 @jit
-def sort_key(kind: Int64, bar: Int64, t: Int64, end_bar: Int64, row: Int64, shift: Int64) -> Int64:
+def sort_key(kind: Int64, bar: Int64, t: Int64, near_ms: Int64, row: Int64, shift: Int64) -> Int64:
     """When a record is taken within the log, and its row: late ones come last in their bar.
 
-    Keys may be negative: times are from the end of what closes, so that they are small.
+    Times are from ``near_ms``, a time of some record, so that they are small: a silence may be long.
     """
     if kind >= LATE or t < bar * BAR_MS:
         t = (bar + 1) * BAR_MS - 1
-    return ((t - end_bar * BAR_MS) << shift) | row
+    return ((t - near_ms) << shift) | row
 
 
 @jit
@@ -47,13 +47,14 @@ def take_due(
     held: NDArray[Any],
     n: Int64,
     end_bar: Int64,
+    near_ms: Int64,
     due: NDArray[Any],
     shift: Int64,
     keys: NDArray[Any],
 ) -> tuple[Int64, Int64]:
     """Move records of bars before ``end_bar`` from ``held`` to ``due``, with sort keys (time, row).
 
-    A row has ``shift`` bits. Returns (held, due).
+    Times are from ``near_ms``, and a row has ``shift`` bits. Returns (held, due).
     """
     left = np.int64(0)
     m = np.int64(0)
@@ -62,7 +63,7 @@ def take_due(
         bar = np.int64(r["bar"])
         if bar < end_bar:
             due[nth(m)] = r
-            keys[nth(m)] = sort_key(np.int64(r["kind"]), bar, np.int64(r["t"]), end_bar, m, shift)
+            keys[nth(m)] = sort_key(np.int64(r["kind"]), bar, np.int64(r["t"]), near_ms, m, shift)
             m += 1
         else:
             if left < i:
@@ -102,12 +103,14 @@ def admit(
 ) -> tuple[Int64, ...]:
     """Take rows first to last in, each in the bar its own two times decide: append them to ``held``.
 
-    Those of bars before ``end_bar`` go to ``due`` instead, behind what ``take_due`` moves there. Log times never fall within an input: ``through`` is the highest so far. Returns (held, due, too late,
-    through, log clock falls, last bar); ``late`` receives the rows beyond the backfill limit.
+    Those of bars before ``end_bar`` go to ``due`` instead, behind what ``take_due`` moves there. Log times
+    never fall within an input: ``through`` is the highest so far. Returns (held, due, too late, through, log
+    clock falls, last bar); ``late`` receives the rows beyond the backfill limit.
     """
     m = np.int64(0)
+    near_ms = max(through, ts_log[nth(first)])
     if end_bar > NOT_YET:
-        n, m = take_due(held, n, end_bar, due, shift, keys)
+        n, m = take_due(held, n, end_bar, near_ms, due, shift, keys)
     last_bar = np.int64(0)
     falls = np.int64(0)
     for i in range(first, last):
@@ -146,7 +149,7 @@ def admit(
         r["b"] = b[nth(i)] if k == INFO else min(b[nth(i)], VALUE_MAX)
         r["c"] = c[nth(i)]
         if closes:
-            keys[nth(m)] = sort_key(k, bar, t, end_bar, m, shift)
+            keys[nth(m)] = sort_key(k, bar, t, near_ms, m, shift)
             m += 1
         else:
             n += 1
@@ -212,7 +215,7 @@ def hand_over(x: Record, y: Record) -> None:
 
 @jit
 def deal_new(
-    pend: NDArray[Any],
+    due: NDArray[Any],
     keys: NDArray[Any],
     m: Int64,
     at: Int64,
@@ -236,13 +239,13 @@ def deal_new(
     bar = np.int64(0)
     while at < m and kept < room:
         ahead = keys[nth(min(at + 3 * AHEAD, m - 1))] & low
-        prefetch(pend, ahead)  # two lines each, too far apart to be foreseen
-        prefetch(pend, ahead, LINE)
-        r = pend[nth(keys[nth(min(at + AHEAD, m - 1))] & low)]
+        prefetch(due, ahead)  # two lines each, too far apart to be foreseen
+        prefetch(due, ahead, LINE)
+        r = due[nth(keys[nth(min(at + AHEAD, m - 1))] & low)]
         slot = nth(r["slot"])
         prefetch(table, key_of(r, hashes[slot]) & mask)
         prefetch(ready, cnt[slot], 2 * LINE)  # where its next ones go: there are many such places
-        r = pend[nth(keys[nth(at)] & low)]
+        r = due[nth(keys[nth(at)] & low)]
         slot = nth(r["slot"])
         if is_new(table, key_of(r, hashes[slot]), np.int64(r["bar"]), limit_bars):
             to = cnt[slot]

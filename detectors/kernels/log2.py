@@ -54,7 +54,7 @@ def _double_bits(  # pragma: no cover - runs in numba's compiler alone
 
 @jit
 def log2_q20(value: Int64) -> Int64:
-    """log2 of a positive integer in 2**-20, rounded: what is left out is below 2**-49.
+    """log2 of a positive integer in 2**-20, rounded: what is left out is below 2**-29 of such a unit.
 
     >>> int(log2_q20(1)), int(log2_q20(8)), int(log2_q20(10))
     (0, 3145728, 3483294)

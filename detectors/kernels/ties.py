@@ -39,7 +39,7 @@ def before(x: Record, kx: Int64, y: Record, ky: Int64) -> bool:
 
 @jit
 def settle_ties(
-    pend: NDArray[Any],
+    due: NDArray[Any],
     keys: NDArray[Any],
     m: Int64,
     shift: Int64,
@@ -61,19 +61,19 @@ def settle_ties(
         while j < m and keys[j] >> shift == keys[lo] >> shift:
             j += 1
         for block in range(lo, j, BLOCK):
-            _insert(pend, keys, block, min(block + BLOCK, j), mask, hashes)
+            _insert(due, keys, block, min(block + BLOCK, j), mask, hashes)
         width = int64(BLOCK)
         while width < j - lo:
             for left in range(lo, j, 2 * width):
                 middle = min(left + width, j)
-                _merge(pend, keys, left, middle, min(middle + width, j), mask, hashes, spare)
+                _merge(due, keys, left, middle, min(middle + width, j), mask, hashes, spare)
             width *= 2
         j += 1
 
 
 @jit
 def _insert(
-    pend: NDArray[Any],
+    due: NDArray[Any],
     keys: NDArray[Any],
     lo: Int64,
     hi: Int64,
@@ -83,11 +83,11 @@ def _insert(
     """Sort rows lo to hi by insertion; equal records stay as they are."""
     for p in range(lo + 1, hi):
         key = keys[p]
-        x = pend[key & mask]
+        x = due[key & mask]
         kx = hashes[x["slot"]]
         q = p
         while q > lo:
-            y = pend[keys[q - 1] & mask]
+            y = due[keys[q - 1] & mask]
             if not before(x, kx, y, hashes[y["slot"]]):
                 break
             keys[q] = keys[q - 1]
@@ -97,7 +97,7 @@ def _insert(
 
 @jit
 def _merge(
-    pend: NDArray[Any],
+    due: NDArray[Any],
     keys: NDArray[Any],
     lo: Int64,
     middle: Int64,
@@ -111,7 +111,7 @@ def _merge(
         spare[p] = keys[p]
     left, right, at = lo, middle, lo
     while left < middle and right < hi:
-        x, y = pend[keys[right] & mask], pend[spare[left] & mask]
+        x, y = due[keys[right] & mask], due[spare[left] & mask]
         if before(x, hashes[x["slot"]], y, hashes[y["slot"]]):
             keys[at] = keys[right]
             right += 1

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from detectors.columns import Columns
 from detectors.engine import Engine
@@ -56,8 +57,10 @@ class PoisonedEngine(Engine):
         return out
 
     def _close(self, end: int, incoming: Incoming | None = None) -> Any:
-        ids = self._waiting() | set((incoming.columns.ids if incoming else None) or ())
+        ids = self._waiting()
         out = super()._close(end, incoming)
+        if incoming is not None and incoming.columns.ids is not None:
+            ids |= set(np.delete(np.array(incoming.columns.ids, object), incoming.late).tolist())
         if self.late and (ids - self._waiting()) & self.bad:
             raise IndexError("a bar")
         return out

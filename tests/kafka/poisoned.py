@@ -26,7 +26,7 @@ def ids_of(variable: str) -> set[str]:
 def poison() -> None:
     mentions, rows = ids_of("POISON_RESOLVER"), ids_of("POISON_ENGINE")
     resolve: Any = Resolver.resolve
-    admit: Any = Engine._admit
+    incoming: Any = Engine._incoming
 
     def poisoned_resolve(self: Resolver, mention: Mention, ts_log_ms: int) -> tuple[str, ...]:
         if mention.id in mentions:
@@ -34,11 +34,11 @@ def poison() -> None:
         found: tuple[str, ...] = resolve(self, mention, ts_log_ms)
         return found
 
-    def poisoned_admit(self: Engine, columns: Columns, *args: Any) -> Any:
-        admitted = admit(self, columns, *args)
+    def poisoned_incoming(self: Engine, columns: Columns, *args: Any) -> Any:
+        made = incoming(self, columns, *args)
         if found := rows & set(columns.ids or ()):
             raise IndexError(min(found))
-        return admitted
+        return made
 
     def poisoned_slab(slab: Slab, *args: Any) -> Found:
         for record in slab:
@@ -48,7 +48,7 @@ def poison() -> None:
 
     Resolver.resolve = poisoned_resolve  # type: ignore[method-assign]
     stage.resolve_slab = poisoned_slab  # type: ignore[attr-defined]
-    Engine._admit = poisoned_admit  # type: ignore[method-assign]
+    Engine._incoming = poisoned_incoming  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

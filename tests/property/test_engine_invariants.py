@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -9,6 +10,7 @@ import numpy as np
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from detectors.seen import Seen
 from tests.helpers.logs import (
     SETTINGS,
     T0,
@@ -81,6 +83,24 @@ def test_partition_count_changes_nothing(seed: int, how: int, upstream: int, par
 def test_restarts_change_nothing(seed: int, how: int) -> None:
     (inputs,) = deal(random_log(seed), 2, 1)
     assert alert_bytes(play(inputs, np.random.default_rng(how), restart=0.3)) == reference(seed)
+
+
+@given(seed=SEEDS)
+@settings(max_examples=20, deadline=None)
+def test_a_close_that_failed_leaves_nothing_behind_a_restore(seed: int) -> None:
+    (inputs,) = deal(random_log(seed), 1, 1)
+    one = inputs[0]
+    engine, fresh = engine_of([one]), engine_of([one])
+    half = len(one.columns) // 2
+    engine.push(one.name, one.columns.take(slice(0, half)), half, int(one.columns.ts_log_ms[half]))
+    blob = engine.snapshot()
+    rest = (one.name, one.columns.take(slice(half, None)), len(one.columns), one.end_log_ms)
+    with patch.object(Seen, "deal_new", side_effect=MemoryError), suppress(MemoryError):
+        engine.push(*rest)
+    engine.restore(blob)
+    fresh.restore(blob)
+    assert alert_bytes(engine.push(*rest).alerts) == alert_bytes(fresh.push(*rest).alerts)
+    assert engine.snapshot() == fresh.snapshot()
 
 
 @given(seed=SEEDS, how=SEEDS)

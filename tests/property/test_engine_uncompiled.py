@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
+from detectors import holdback
 from tests.helpers.logs import alert_bytes, deal, play, random_log
 
 ROOT = Path(__file__).parents[2]
@@ -21,8 +23,11 @@ def digest() -> str:
     out = hashlib.sha256()
     for seed in SEEDS:
         (inputs,) = deal(random_log(seed, n=350), 2, 1)
-        for raw in alert_bytes(play(inputs, np.random.default_rng(seed), restart=0.1)):
-            out.update(raw)
+        for block in (3, holdback.BLOCK):
+            with patch("detectors.holdback.BLOCK", block):
+                alerts = play(inputs, np.random.default_rng(seed), restart=0.1)
+            for raw in alert_bytes(alerts):
+                out.update(raw)
     return out.hexdigest()
 
 
