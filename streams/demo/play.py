@@ -6,11 +6,11 @@ import asyncio
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import islice
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 from rich.console import Console
@@ -21,7 +21,7 @@ from detectors.settings import EngineSettings
 from schemas.records import Alert, Record
 from streams.demo.board import Board
 from streams.demo.report import NEXT, as_json, false_alarms, lines, table
-from streams.demo.screen import PlainScreen, Screen, TerminalScreen
+from streams.demo.screen import PipeConsole, PlainScreen, Screen, TerminalScreen
 from streams.demo.stage import Open, Stage, embedded_stage
 from streams.logs import configure_logs
 from streams.model_store import load_default_model
@@ -46,7 +46,7 @@ def play_demo(variation: Variation, *, as_json: bool, kafka: bool = False) -> in
 
     With ``kafka`` on a broker of its own; NoBrokerError says what to install where that cannot be.
     """
-    console = Console(stderr=as_json)
+    console = PipeConsole(stderr=as_json)
     with ExitStack() as ending:
         opening = _kafka(console, ending) if kafka else None
         configure_logs("error", "text")
@@ -105,27 +105,45 @@ def _warm_up(console: Console, model: Model) -> None:
 async def play(
     opening: Open, source: Iterator[Record], board: Board, screen: Screen, least_s: float
 ) -> None:
-    """Play records on a stage, not faster than ``least_s`` in all."""
+    """Play records on a stage, not faster than ``least_s`` in all.
+
+    Raises OSError once the screen cannot be written.
+    """
+    broken: list[OSError] = []
 
     def alerted(alert: Alert) -> None:
-        if board.alerted(alert):
-            screen.alerted(alert)
-
-    async with opening(board, alerted) as stage:
-        drawing = asyncio.create_task(_draw(stage, board, screen))
+        if not board.alerted(alert) or broken:
+            return
         try:
-            await _feed(stage, source, board, least_s)
-            await stage.finish()
-        finally:
-            drawing.cancel()
-            with suppress(asyncio.CancelledError):
-                await drawing
+            screen.alerted(alert)
+        except OSError as error:
+            broken.append(error)  # inside the detectors it would be a crash of theirs
+
+    def draw(stage: Stage) -> None:
+        if broken:
+            raise broken[0]
         board.advance(stage.closed_ms())
         screen.draw()
 
+    async with opening(board, alerted) as stage:
+        drawing = asyncio.create_task(_draw(lambda: draw(stage)))
+        feeding = asyncio.create_task(_feed(stage, source, board, least_s))
+        tasks = {drawing, feeding}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await (drawing if drawing.done() else feeding)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        draw(stage)
+
 
 async def _feed(stage: Stage, source: Iterator[Record], board: Board, least_s: float) -> None:
-    """Append chunk by chunk, a few ahead of the detector, and not faster than can be watched."""
+    """Append chunk by chunk, a few ahead of the detector, and not faster than can be watched.
+
+    Ends when all of it has been worked on.
+    """
     began = time.monotonic()
     under_way: deque[int] = deque()
     while chunk := await asyncio.to_thread(lambda: list(islice(source, CHUNK))):
@@ -141,12 +159,12 @@ async def _feed(stage: Stage, source: Iterator[Record], board: Board, least_s: f
         board.saw(chunk)
         # Bars close a little behind the log: lateness, and the bar itself.
         under_way.append((chunk[-1].ts_log_ms or 0) - 10_000)
+    await stage.finish()
 
 
-async def _draw(stage: Stage, board: Board, screen: Screen) -> None:
+async def _draw(draw: Callable[[], None]) -> NoReturn:
     while True:
-        board.advance(stage.closed_ms())
-        screen.draw()
+        draw()
         await asyncio.sleep(0.12)
 
 

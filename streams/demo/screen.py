@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NoReturn, Protocol, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -14,6 +16,15 @@ from streams.demo.view import render
 from streams.demo.words import clock, headline, reasons
 
 DAY_MS = 86_400_000
+
+
+class PipeConsole(Console):
+    """A console whose reader may leave: that is an OSError, where rich would end the process."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Print nothing from now on, and raise BrokenPipeError."""
+        self.quiet = True
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class Screen(Protocol):

@@ -82,3 +82,37 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert b"Traceback" not in errors
     assert not list(tmp_path.glob("goldendog-demo-*"))
+
+
+@pytest.mark.slow
+def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--volume-divisor", "8"],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert (process.returncode, errors) == (1, b"")
+    assert not list(tmp_path.glob("goldendog-demo-*"))
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_is_one_sentence(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "--volume-divisor", "8"],
+            cwd=ROOT,
+            env=environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=280,
+            check=False,
+        )
+    said = "goldendog: nothing more can be written: No space left on device; free some room\n"
+    assert (done.returncode, done.stderr.decode()) == (1, said)
+    assert not list(tmp_path.glob("goldendog-demo-*"))
