@@ -183,12 +183,16 @@ class EmbeddedRun:
         await self.watch(self._drain())
 
     async def watch(self, work: Awaitable[T]) -> T:
-        """Await some work, but raise the worker's error as soon as it has one."""
+        """Await some work, but raise the worker's error as soon as it has one.
+
+        The work ends with whoever watches it.
+        """
         task = asyncio.ensure_future(work)
         either: set[asyncio.Future[Any]] = {task, self._worker.failure}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            task.cancel()
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            task.cancel()  # nothing, where it is done
             await asyncio.gather(task, return_exceptions=True)
         if self._worker.failure.done():
             self._worker.failure.result()

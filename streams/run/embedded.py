@@ -48,7 +48,8 @@ class EmbeddedPlan:
 
 def run_plan(plan: EmbeddedPlan, reporter: Reporter) -> None:
     """Run until told to stop, or to the end of the input. Raises what stops the worker."""
-    asyncio.run(_run(plan, reporter))
+    with reporter.unwrapping():
+        asyncio.run(_run(plan, reporter))
 
 
 async def _run(plan: EmbeddedPlan, reporter: Reporter) -> None:

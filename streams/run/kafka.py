@@ -80,7 +80,8 @@ def run_worker(
 
     ``loaded`` is told when all modules and kernels are there, or before something that may take long.
     """
-    asyncio.run(_run(plan, reporter, loaded))
+    with reporter.unwrapping():
+        asyncio.run(_run(plan, reporter, loaded))
 
 
 async def _run(plan: KafkaPlan, reporter: Reporter, loaded: Callable[[], None]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
+from schemas.errors import GoldendogError
 from schemas.records import Alert, Reason
 from streams.safe_text import shown
 from streams.words import reason
@@ -48,6 +50,19 @@ def _weighed(why: Reason) -> str:
     return reason(why) + added
 
 
+class UntoldError(GoldendogError):
+    """An alert could not be printed: ours, so that it passes Faust without a traceback.
+
+    Attributes
+    ----------
+    error : what standard output said.
+    """
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"standard output cannot be written: {error.strerror or error}")
+        self.error = error
+
+
 class Reporter:
     """Prints; the only one who does in a run.
 
@@ -62,11 +77,24 @@ class Reporter:
         self.alerts = 0
 
     def alert(self, alert: Alert) -> None:
-        """Print an alert on standard output, at once."""
-        self.alerts += 1
+        """Print an alert on standard output, at once. Raises UntoldError."""
         line = encode_alert(alert).decode() if self._as_json else alert_line(alert)
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except OSError as error:
+            raise UntoldError(error) from error
+        self.alerts += 1
+
+    @contextmanager
+    def unwrapping(self) -> Iterator[None]:
+        """Raise the error of standard output itself, and say what a reader's leaving means."""
+        try:
+            yield
+        except UntoldError as untold:
+            if isinstance(untold.error, BrokenPipeError):
+                self.say("standard output was closed: stopped; the next run goes on from here")
+            raise untold.error from None
 
     def say(self, text: str) -> None:
         """Tell the operator something, on standard error."""
