@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,7 @@ from streams.metrics.metrics import Metrics
 from streams.run.doors import new_dispatcher, new_metrics, observe, open_door
 from streams.run.inputs import Files, open_files, read_stdin, refuse_old_records, split_paths
 from streams.run.report import PROGRESS_EVERY_S, Reporter, utc
+from streams.run.stopping import signals_restored, stop_signal
 from streams.run.warm import warm_up
 from streams.web.health import Health
 from streams.web.intake import Intake
@@ -48,7 +47,7 @@ class EmbeddedPlan:
 
 def run_plan(plan: EmbeddedPlan, reporter: Reporter) -> None:
     """Run until told to stop, or to the end of the input. Raises what stops the worker."""
-    with reporter.unwrapping():
+    with reporter.unwrapping(), signals_restored():
         asyncio.run(_run(plan, reporter))
 
 
@@ -64,7 +63,7 @@ async def _run(plan: EmbeddedPlan, reporter: Reporter) -> None:
         options = _with_log_start(plan, files)
         await asyncio.to_thread(warm_up, detection, reporter.say)
         metrics = new_metrics(detection.fingerprint)
-        stop = outer.enter_context(_stop_signal(reporter))
+        stop = outer.enter_context(stop_signal(reporter.say))
         async with AsyncExitStack() as stack:
             dispatcher = new_dispatcher(
                 options.data_dir,
@@ -195,25 +194,3 @@ async def _tell(run: EmbeddedRun, reporter: Reporter) -> None:
     while True:
         await asyncio.sleep(PROGRESS_EVERY_S)
         reporter.progress(text)
-
-
-@contextmanager
-def _stop_signal(reporter: Reporter) -> Iterator[asyncio.Event]:
-    """An event that SIGTERM and SIGINT set; a second signal is obeyed at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-
-    def told(number: signal.Signals) -> None:
-        reporter.say(f"{number.name}: finishing what is under way; again to stop at once")
-        stop.set()
-        for each in signals:
-            loop.remove_signal_handler(each)
-
-    for number in signals:
-        loop.add_signal_handler(number, told, number)
-    try:
-        yield stop
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
