@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -27,26 +28,51 @@ def export(
 ) -> int:
     """Write the scenario into ``folder``, made where missing; the number of records.
 
-    ``on_written`` is told the number so far. Files of an earlier export are replaced whole. Raises
-    UserError where the folder cannot be written.
+    ``on_written`` is told the number so far. Files of an earlier export are replaced whole, and stay
+    as they are where this one does not come to its end. Raises UserError where the folder cannot be
+    written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{RECORDS}.part"
-        written = 0
-        source = rednote(variation)
-        with part.open("wb") as file:
-            while batch := list(islice(source, _BATCH)):
-                file.write(b"".join(encode_record(record) + b"\n" for record in batch))
-                written += len(batch)
-                if on_written is not None:
-                    on_written(written)
-        part.replace(folder / RECORDS)
-        (folder / LEXICON).write_text(lexicon_text(), "utf-8")
-        about = {"scenario": "rednote-2025", "variation": asdict(variation), "records": written}
-        (folder / ABOUT).write_bytes(msgspec.json.format(msgspec.json.encode(about)) + b"\n")
+        with _whole_files(folder, (RECORDS, LEXICON, ABOUT)) as (records, lexicon, about):
+            written = _write_records(variation, records, on_written)
+            lexicon.write_text(lexicon_text(), "utf-8")
+            told = {"scenario": "rednote-2025", "variation": asdict(variation), "records": written}
+            about.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written: {error.strerror or error}", "name another with --write"
         ) from None
+    return written
+
+
+@contextmanager
+def _whole_files(folder: Path, names: Sequence[str]) -> Iterator[list[Path]]:
+    """Files to write, which get their names if all goes well; a folder made for them goes otherwise."""
+    made = not folder.exists()
+    parts = [folder / f".{name}.part" for name in names]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield parts
+        for part, name in zip(parts, names, strict=True):
+            part.replace(folder / name)
+    except BaseException:
+        with suppress(OSError):
+            for part in parts:
+                part.unlink(missing_ok=True)
+            if made:
+                folder.rmdir()
+        raise
+
+
+def _write_records(
+    variation: Variation, path: Path, on_written: Callable[[int], None] | None
+) -> int:
+    written = 0
+    source = rednote(variation)
+    with path.open("wb") as file:
+        while batch := list(islice(source, _BATCH)):
+            file.write(b"".join(encode_record(record) + b"\n" for record in batch))
+            written += len(batch)
+            if on_written is not None:
+                on_written(written)
     return written

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,39 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot be written.*--write"):
         export(SMALL, tmp_path / "file" / "below")
+
+
+def stopped(error: BaseException) -> Callable[[int], None]:
+    def stop(_written: int) -> None:
+        raise error
+
+    return stop
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_an_export_that_ends_early_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises((KeyboardInterrupt, UserError)):
+        export(SMALL, tmp_path / "new", stopped(error))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_that_ends_early_leaves_an_earlier_one_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(SMALL, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    other = replace(SMALL, seed=4)
+    with pytest.raises(UserError, match="No space left"):
+        export(other, tmp_path, stopped(OSError(28, "No space left on device")))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+    def full() -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("streams.scenario.export.lexicon_text", full)
+    with pytest.raises(UserError, match="No space left"):
+        export(other, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_committed_lexicon_is_current() -> None:
