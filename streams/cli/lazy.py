@@ -9,6 +9,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from streams.interrupts import InterruptError
+
 
 class Lazy(NamedTuple):
     """Where a command lives: ``attribute`` of ``module`` is a function or a ``typer.Typer``."""
@@ -38,6 +40,12 @@ def lazy_group(commands: dict[str, Lazy]) -> type[TyperGroup]:
         def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
             name, _, rest = super().resolve_command(ctx, args)
             return name, _load(name, commands[name]) if name else None, rest
+
+        def invoke(self, ctx: Any) -> Any:
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt as error:  # of which Typer would keep the exit code alone
+                raise InterruptError(error) from None
 
     return LazyGroup
 

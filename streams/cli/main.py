@@ -18,6 +18,7 @@ import typer
 from schemas.errors import GoldendogError, UserError
 from streams.cli.lazy import Lazy, lazy_group
 from streams.file_names import refuse_no_utf8
+from streams.interrupts import InterruptError
 from streams.safe_text import shown
 
 FAILED: Final = 1
@@ -83,13 +84,13 @@ def exit_code(args: Sequence[str] | None = None) -> int:
             refuse_no_utf8(arg)
         result = app(args=args, prog_name="goldendog", standalone_mode=False)
         sys.stdout.flush()
-    except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort) as error:
+        return _complain(InterruptError(error))
     except BrokenPipeError:
         _forget_stdout()
         return FAILED
     except Exception as error:
-        if debug:
+        if debug and not isinstance(error, InterruptError):
             raise
         return _complain(error)
     return result if isinstance(result, int) and not isinstance(result, bool) else 0
@@ -105,6 +106,8 @@ def _complain(error: Exception) -> int:
             context = getattr(error, "ctx", None)
             path = context.command_path if context is not None else "goldendog"
             message, code = f"{error.format_message().rstrip('.')} (see {path} --help)", MISTAKE
+        case InterruptError():
+            message, code = str(error), INTERRUPTED
         case UserError():
             message, code = str(error), MISTAKE
         case GoldendogError():

@@ -21,6 +21,7 @@ from schemas.records import Alert
 from streams.file_names import refuse_no_utf8
 from streams.files.kinds import is_replay_output
 from streams.files.rows import BadRecord
+from streams.interrupts import nothing_written
 from streams.replay.tables import (
     ALERT_SCHEMA,
     SCORE_SCHEMA,
@@ -62,7 +63,8 @@ def whole_folder(out: Path, *, overwrite: bool, owner: Owner = REPLAY) -> Iterat
     try:
         part.mkdir(parents=True)
         try:
-            yield part
+            with nothing_written():
+                yield part
             _swap(part, out)
         finally:
             shutil.rmtree(part, ignore_errors=True)

@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.decode import encode_record
 from schemas.errors import UserError
+from streams.interrupts import nothing_written
 from streams.scenario.coins import lexicon_text
 from streams.scenario.rednote import rednote
 from streams.scenario.variation import Variation
@@ -52,7 +53,8 @@ def _whole_files(folder: Path, names: Sequence[str]) -> Iterator[list[Path]]:
     parts = [folder / f".{name}.part" for name in names]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        yield parts
+        with nothing_written():
+            yield parts
         for part, name in zip(parts, names, strict=True):
             part.replace(folder / name)
     except BaseException:

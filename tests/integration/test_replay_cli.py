@@ -14,6 +14,7 @@ from schemas.errors import UserError
 from schemas.records import Control, Heartbeat, Mention, Record, Tick
 from streams.cli.main import exit_code
 from streams.files.write import write_records
+from streams.interrupts import InterruptError
 from streams.replay.api import replay
 from streams.replay.output import whole_folder
 from tests.helpers.records import T0, TOKENS
@@ -150,8 +151,9 @@ def test_a_run_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     def stop(_: object) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         replay("in.ndjson", out="o", progress=stop)
+    assert str(InterruptError(caught.value)) == "interrupted; nothing was written"
     assert [p.name for p in Path().iterdir()] == ["in.ndjson"]
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from schemas.errors import BusyError, StateError, UserError
 from streams.cli import main as cli
@@ -85,7 +86,8 @@ def _raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
         (StateError("torn\nsnapshot"), 1, "goldendog: torn snapshot\n"),
         (PermissionError(13, "Permission denied", "/root/x"), 2, "Permission denied: /root/x\n"),
         (OSError(28, "No space left on device"), 1, "No space left on device; free some room\n"),
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "goldendog: interrupted\n"),
+        (typer.Abort(), 130, "goldendog: interrupted\n"),
         (BrokenPipeError(), 1, ""),
         (ZeroDivisionError("boom"), 1, "a bug in goldendog: ZeroDivisionError: boom; set GOLDENDOG_DEBUG=1"),
     ],
@@ -103,6 +105,30 @@ def test_every_error_has_its_code_and_no_traceback(
     assert said in err
     assert "Traceback" not in err
     assert err.count("\n") == (1 if said else 0)
+
+
+def test_an_interrupt_tells_what_it_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("GOLDENDOG_DEBUG", "1")  # there is no bug to look for
+    monkeypatch.setattr("streams.scenario.export.encode_record", stop)
+    assert cli.exit_code(["demo", "--write", str(tmp_path / "new")]) == 130
+    assert capsys.readouterr().err == "goldendog: interrupted; nothing was written\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_while_options_are_read_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", stop)
+    assert cli.exit_code(["version"]) == 130
+    assert capsys.readouterr().err == "goldendog: interrupted\n"
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
