@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_STDERR: Final = 2
 _OF_A_SIGNAL: Final = 128
 """What a shell adds to the number of the signal that ended a process."""
 
@@ -61,5 +61,5 @@ def end_at_once(number: int, _frame: FrameType | None = None) -> None:
     """End the process as the signal would: 130 after SIGINT, 143 after SIGTERM."""
     name = signal.Signals(number).name
     with suppress(OSError):  # not by sys.stderr: it may be in the middle of a line
-        os.write(sys.__stderr__.fileno(), f"goldendog: {name} again: ended at once\n".encode())
+        os.write(_STDERR, f"goldendog: {name} again: ended at once\n".encode())
     os._exit(_OF_A_SIGNAL + number)
