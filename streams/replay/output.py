@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -129,10 +129,12 @@ class Output:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._alerts.close()
-        self._dead.close()
-        for table in self._tables.values():
-            table.close()
+        tables = self._tables.values()
+        dones = [table.close if error is None else table.drop for table in tables]
+        for close in (self._alerts.close, self._dead.close, *dones):
+            # After an error the folder is dropped: what closing complains of must not hide the error.
+            with nullcontext() if error is None else suppress(OSError, pa.ArrowException):
+                close()
 
     def alerts(self, alerts: Sequence[Alert]) -> None:
         """Append alerts, in their order."""
@@ -182,7 +184,14 @@ class _Table:
         self._flush()
         self._writer.close()
 
+    def drop(self) -> None:
+        """Let go of the file, whatever was not written to it."""
+        self._held, self._few, self._rows = [], [], 0
+        self._writer.close()
+
     def _join(self) -> None:
+        if not self._few:
+            return
         self._held += pa.Table.from_batches(self._few).combine_chunks().to_batches()
         self._few = []
 
