@@ -11,18 +11,17 @@ _MIB = 1 << 20
 
 def in_words(summary: dict[str, Any], out: str) -> str:
     """A few lines for a person; all numbers are in ``summary.json``."""
-    records, alerts, tokens = summary["records"], summary["alerts"], summary["tokens"]
+    records, alerts, tokens = summary["records"], summary["alerts"], summary["tokens"]["distinct"]
     mentions = (
         f"{records['mentions']:,} mentions of a token ({records['mentions_unresolved']:,} of none)"
     )
     kinds = ", ".join(f"{n} {kind}" for kind, n in alerts.items() if kind != "total" and n)
-    n_tokens = tokens["live"] + tokens["evicted"]
     speed = f"{summary['seconds']:.1f} s, {summary['records_per_s']:,} records/s"
     memory = f"{summary['peak_memory_bytes'] / _MIB:,.0f} MiB at most"
     lines = [
         f"{records['read']:,} records, {_span(summary)}",
         f"{mentions}, {records['ticks']:,} ticks, {records['token_infos']:,} token infos",
-        f"{alerts['total']} alerts{f' ({kinds})' if kinds else ''}; {n_tokens:,} tokens",
+        f"{alerts['total']} alerts{f' ({kinds})' if kinds else ''}; {tokens:,} tokens",
         f"{speed}, {memory}, fingerprint {summary['fingerprint']}",
     ]
     if records["rejected"]:

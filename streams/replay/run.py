@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 import sys
+from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -16,12 +17,13 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from detectors.engine import Engine
+from detectors.hashing import hash64
 from detectors.outputs import ScoreRows
 from detectors.settings import EngineSettings
 from streams.control.decisions import CONTROL_INPUT, Decisions
 from streams.control.files import CONTROL_FILES, ControlFiles
 from streams.detection import Detection
-from streams.replay.engines import Engines, Given
+from streams.replay.engines import Engines, Given, Life
 from streams.replay.following import Following
 from streams.replay.inputs import Inputs
 from streams.replay.output import Output
@@ -61,8 +63,21 @@ class _Counts:
     scores: int = 0
     withheld: int = 0
     evicted: int = 0
+    live: int = 0
+    tokens: array[int] = field(default_factory=lambda: array("Q"))  # a hash for each life
     first_ms: int = 0
     last_ms: int = 0
+
+    def lives(self, lives: Sequence[Life], *, evicted: bool) -> None:
+        """Count lives of tokens; a token that fell silent and came back has several."""
+        self.tokens.extend(hash64(token) for token, _, _ in lives)
+        self.evicted += len(lives) if evicted else 0
+        self.live += 0 if evicted else len(lives)
+
+    @property
+    def distinct(self) -> int:
+        """Tokens, each once, whose lives were counted."""
+        return len(np.unique(np.array(self.tokens, np.uint64)))
 
 
 Open = Callable[[Path, Callable[[int], None]], AbstractContextManager[Inputs]]
@@ -128,7 +143,8 @@ def run(
         found, live = engines.finish()
         _write(found, output, counts, window)
         output.lives(live, evicted=False)
-        summary = _summary(detection, inputs, engines, counts, len(live), began)
+        counts.lives(live, evicted=False)
+        summary = _summary(detection, inputs, engines, counts, began)
         summary["warnings"] = _warnings(inputs, counts, following.decisions.settings)
         summary |= {"window": _window(window, inputs, counts), "given": given}
         summary["control"] = following.as_dicts()
@@ -143,7 +159,7 @@ def _write(given: Given, output: Output, counts: _Counts, window: Window) -> Non
     output.alerts(alerts)
     output.lives(given.evicted, evicted=True)
     counts.alerts.update(alert.kind for alert in alerts)
-    counts.evicted += len(given.evicted)
+    counts.lives(given.evicted, evicted=True)
     counts.outcomes["late"] += given.late
     counts.outcomes["duplicates"] += given.duplicates
     if given.scores is not None:
@@ -177,7 +193,6 @@ def _summary(
     inputs: Inputs,
     engines: Engines,
     counts: _Counts,
-    live: int,
     began: float,
 ) -> dict[str, Any]:
     seconds = perf_counter() - began
@@ -196,7 +211,7 @@ def _summary(
         },
         "alerts": {"total": counts.alerts.total(), **dict(sorted(counts.alerts.items()))},
         "scores": counts.scores,
-        "tokens": {"live": live, "evicted": counts.evicted},
+        "tokens": {"distinct": counts.distinct, "live": counts.live, "evicted": counts.evicted},
         "log_from_ms": counts.first_ms or None,
         "log_through_ms": counts.last_ms or None,
         "closed_through_ms": engines.closed_ms or None,

@@ -69,6 +69,30 @@ def test_a_replay_writes_every_file_and_says_what_it_did(
     )
 
 
+def test_a_token_that_comes_back_is_one_token_of_two_lives(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A file of 267 coins, many of them silent for days, was said to hold 1,965 tokens."""
+    days = (0, 0, 9, 30)
+    lives = [TOKENS[0], TOKENS[1], TOKENS[0], TOKENS[0]]
+    write_records(
+        [
+            *(
+                Tick(f"t{i}", T0 + day * 86_400_000 + i, token, 1.0, 10.0, "buy", "w")
+                for i, (day, token) in enumerate(zip(days, lives, strict=True))
+            ),
+            Heartbeat("end", T0 + 30 * 86_400_000 + 60_000),
+        ],
+        "in.ndjson",
+    )
+    code, out, _ = run(capsys, "replay", "in.ndjson", "--out", "o")
+    assert code == 0 and "0 alerts; 2 tokens\n" in out
+    told = json.loads(Path("o/summary.json").read_text())["tokens"]
+    assert told == {"distinct": 2, "live": 1, "evicted": 3}
+    rows = pq.read_table("o/universe.parquet").to_pylist()
+    assert sorted(row["token"] for row in rows) == sorted(lives)
+
+
 @pytest.mark.parametrize(
     ("kept", "mentions", "said"),
     [

@@ -252,7 +252,11 @@ def test_a_silent_token_is_evicted_and_says_when_it_was_seen(tmp_path: Path) -> 
     result = run(tmp_path / "r.parquet", tmp_path / "out")
     universe = result.universe.to_pylist()
     assert universe and all(row["evicted"] for row in universe)
-    assert result.summary["tokens"] == {"live": 0, "evicted": len(universe)}
+    assert result.summary["tokens"] == {
+        "distinct": len({row["token"] for row in universe}),
+        "live": 0,
+        "evicted": len(universe),
+    }
 
 
 def test_the_settings_are_part_of_the_fingerprint(tmp_path: Path) -> None:
