@@ -70,12 +70,13 @@ class Variant:
 
 @dataclass(frozen=True)
 class Ablation:
-    """The whole log's alerts, and every variant."""
+    """The whole log's alerts, and every variant; ``note`` says what to do where none is a candidate."""
 
     kinds: Counter[str]
     record: Record
     variants: tuple[Variant, ...]
     records: int
+    note: str | None
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ class _Run:
             self._take(k, engines.finish()[0].alerts)
         window.check_reached(self._log_ms)
         whole = self._alerts[0]
+        opened_any = any(alert.kind == "candidate" for alerts in self._alerts for alert in alerts)
         return Ablation(
             Counter(alert.kind for alert in whole),
             self._record(whole),
@@ -143,6 +145,7 @@ class _Run:
                 for each, alerts in zip(self._changed, self._alerts[1:], strict=True)
             ),
             self._read,
+            None if opened_any else self._of.why_none(),
         )
 
     def _take(self, k: int, alerts: Iterable[Alert]) -> None:

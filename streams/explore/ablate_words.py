@@ -19,6 +19,7 @@ def as_dict(found: Ablation) -> dict[str, Any]:
     """For ``--json``."""
     return {
         "records": found.records,
+        "note": found.note,
         "whole": {"alerts": dict(sorted(found.kinds.items())), **asdict(found.record)},
         "variants": [
             {
@@ -44,6 +45,7 @@ def in_words(found: Ablation) -> str:
         lines += _list("lost", each.lost)
         lines += _list("gained", each.gained)
         lines += _moves(each.moved)
+    lines += [] if found.note is None else ["", f"note: {found.note}"]
     return "\n".join(lines)
 
 

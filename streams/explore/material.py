@@ -50,6 +50,19 @@ class Material:
         """The same with other settings of the engine."""
         return replace(self, detection=replace(self.detection, settings=settings))
 
+    def why_none(self) -> str:
+        """What to know where no candidate opened at all, and what to give."""
+        detection = self.detection
+        if detection.settings.mentions and not detection.lexicon.symbols():
+            return (
+                "no candidate opened, so there is nothing to compare; without a lexicon posts name "
+                "tokens by their addresses alone: give one with --lexicon"
+            )
+        return (
+            "no candidate opened, so there is nothing to compare; `goldendog why` tells which "
+            "limits of [engine] a token missed: give others with --config, or name a longer log"
+        )
+
 
 def material(
     paths: Sequence[Path | str],

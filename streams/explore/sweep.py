@@ -73,7 +73,8 @@ class Sweep:
 
     ``days`` is the time told of, ``tokens`` how many tokens could be told of under any setting,
     ``rows`` of how many records; ``reading_cpu_s`` and ``cpu_s`` processor seconds of the first reading
-    alone, which is a replay's work but for its files, and of all.
+    alone, which is a replay's work but for its files, and of all. ``note`` says what to do where no
+    setting has a candidate.
     """
 
     names: tuple[str, ...]
@@ -84,6 +85,7 @@ class Sweep:
     rows: int
     reading_cpu_s: float
     cpu_s: float
+    note: str | None
 
 
 def sweep(
@@ -246,7 +248,9 @@ class _Run:
             self._tried(settings, alerts, prices)
             for settings, alerts in zip(self._settings, self._alerts, strict=True)
         )
-        return Sweep(names, tried, days, records, len(tokens), rows, reading, process_time() - cpu)
+        note = None if any(each.candidates for each in tried) else self._of.why_none()
+        used = process_time() - cpu
+        return Sweep(names, tried, days, records, len(tokens), rows, reading, used, note)
 
     def _tokens(self) -> set[str]:
         """Tokens that any of the settings can tell of."""

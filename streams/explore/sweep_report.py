@@ -23,6 +23,7 @@ def as_dict(found: Sweep) -> dict[str, Any]:
     return {
         "tried": len(found.tried),
         "caution": caution(found),
+        "note": found.note,
         "days": round(found.days, 4),
         "records": found.records,
         "tokens_that_can_alert": found.tokens,
@@ -69,7 +70,8 @@ def in_words(found: Sweep) -> str:
         f"{found.tokens:,} tokens that any of them can tell of ({found.rows:,} records); "
         f"{found.cpu_s:.1f} s of processor, {found.reading_cpu_s:.1f} s of it the first reading"
     )
-    return "\n".join([*lines, "", tail, f"note: {caution(found)}"])
+    notes = [caution(found)] if found.note is None else [found.note, caution(found)]
+    return "\n".join([*lines, "", tail, *(f"note: {note}" for note in notes)])
 
 
 def refuse_used(out: Path) -> None:

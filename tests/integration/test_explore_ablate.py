@@ -21,7 +21,9 @@ from streams.replay.api import replay
 from streams.replay.inputs import opened
 from tests.helpers.days import LIVELY, days
 from tests.helpers.models import crowd_model
+from tests.helpers.records import T0
 
+EXAMPLE = Path(__file__).parents[2] / "examples/lexicon.json"
 DROP = ["platform=telegram", "kind=tick", "kind=mention", "platform=reddit"]
 DELAY = ["xiaohongshu=45s", "tick=1500ms", "mention=20m"]
 
@@ -211,13 +213,46 @@ def test_the_command(
     args += ["--delay", "tick=5s"]
     assert exit_code(args) == 0
     out, err = capsys.readouterr()
-    assert err == "" and out.startswith("whole log: ")
+    assert err == "" and out.startswith("whole log: ") and "note: " not in out
     assert "\nwithout platform=x: " in out and "\ntick later by 5s: " in out
     assert exit_code([*args, "--together", "--json"]) == 0
     found = json.loads(capsys.readouterr()[0])
-    assert found["whole"]["alerts"]["candidate"] > 3
+    assert found["whole"]["alerts"]["candidate"] > 3 and found["note"] is None
     (variant,) = found["variants"]
     assert variant["change"] == "without platform=x, tick later by 5s"
     assert set(variant) >= {"lost", "gained", "moved", "same", "precision", "median_multiple_ahead"}
     assert exit_code(["ablate", str(log), "--drop", "platform=y"]) == 2
     assert "no platform is called y" in capsys.readouterr()[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "lexicon", "remedy"),
+    [
+        ("", False, "give one with --lexicon"),
+        ("", True, "give others with --config"),
+        ("[engine]\nmentions = false\n", False, "give others with --config"),
+    ],
+)
+@pytest.mark.parametrize("command", ["ablate", "sweep"])
+def test_where_nothing_opens_it_is_said_what_to_give(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    settings: str,
+    lexicon: bool,
+    remedy: str,
+) -> None:
+    """A log whose posts name nothing was compared with itself: 0 lost of 0, and not a word of why."""
+    monkeypatch.chdir(tmp_path)
+    post = Mention("m", T0, "x", "a", "all in on this one")
+    write_records([post, Heartbeat("end", T0 + 60_000)], "in.ndjson")
+    Path("own.toml").write_text(settings)
+    args = [command, "in.ndjson", "--config", "own.toml"]
+    args += ["--drop", "platform=x"] if command == "ablate" else ["--set", "candidate_bars=1,2"]
+    args += ["--lexicon", str(EXAMPLE)] if lexicon else []
+    assert exit_code(args) == 0
+    (note, *_) = [line for line in capsys.readouterr()[0].splitlines() if "note: " in line]
+    assert note.startswith("note: no candidate opened") and note.count(remedy) == 1
+    assert exit_code([*args, "--json"]) == 0
+    assert f"note: {json.loads(capsys.readouterr()[0])['note']}" == note
