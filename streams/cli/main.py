@@ -24,6 +24,7 @@ from streams.safe_text import shown
 FAILED: Final = 1
 MISTAKE: Final = 2
 INTERRUPTED: Final = 130
+_PERMISSIONS: Final = "check its permissions"
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 COMMANDS: Final = {
@@ -105,7 +106,9 @@ def _complain(error: Exception) -> int:
             # Typer's own: an unknown option, a value that is no number.
             context = getattr(error, "ctx", None)
             path = context.command_path if context is not None else "goldendog"
-            message, code = f"{error.format_message().rstrip('.')} (see {path} --help)", MISTAKE
+            told = error.format_message().rstrip(".")
+            told += f"; {_PERMISSIONS}" if told.endswith("is not readable") else ""
+            message, code = f"{told} (see {path} --help)", MISTAKE
         case InterruptError():
             message, code = str(error), INTERRUPTED
         case UserError():
@@ -114,6 +117,7 @@ def _complain(error: Exception) -> int:
             message, code = str(error), FAILED
         case OSError() if error.filename is not None and error.strerror:
             message, code = f"{error.strerror}: {_shown(error.filename)}", MISTAKE
+            message += f"; {_PERMISSIONS}" if isinstance(error, PermissionError) else ""
         case OSError() if error.errno in _NO_ROOM:
             message = f"nothing more can be written: {error.strerror or error}; free some room"
             code = FAILED

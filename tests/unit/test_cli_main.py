@@ -84,7 +84,8 @@ def _raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
         (UserError("no such folder: /x", "make it"), 2, "goldendog: no such folder: /x; make it\n"),
         (BusyError("port 8080 is in use"), 2, "goldendog: port 8080 is in use\n"),
         (StateError("torn\nsnapshot"), 1, "goldendog: torn snapshot\n"),
-        (PermissionError(13, "Permission denied", "/root/x"), 2, "Permission denied: /root/x\n"),
+        (PermissionError(13, "Permission denied", "/root/x"), 2, "denied: /root/x; check its permissions\n"),
+        (IsADirectoryError(21, "Is a directory", "/root"), 2, "goldendog: Is a directory: /root\n"),
         (OSError(28, "No space left on device"), 1, "No space left on device; free some room\n"),
         (KeyboardInterrupt(), 130, "goldendog: interrupted\n"),
         (typer.Abort(), 130, "goldendog: interrupted\n"),
@@ -129,6 +130,17 @@ def test_an_interrupt_while_options_are_read_is_told(
     monkeypatch.setattr(cli, "app", stop)
     assert cli.exit_code(["version"]) == 130
     assert capsys.readouterr().err == "goldendog: interrupted\n"
+
+
+def test_a_file_that_may_not_be_read_has_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "r.ndjson"
+    file.touch()
+    monkeypatch.setattr("os.access", lambda *_, **__: False)  # root may read anything
+    assert cli.exit_code(["replay", str(file), "--out", str(tmp_path / "out")]) == 2
+    said = "r.ndjson' is not readable; check its permissions (see goldendog replay --help)\n"
+    assert capsys.readouterr().err.endswith(said)
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
