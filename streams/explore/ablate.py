@@ -101,7 +101,7 @@ def ablate(
         TemporaryDirectory(prefix="goldendog-ablate-") as spill,
         opened(of.paths, Path(spill)) as inputs,
     ):
-        of.window.check_begins(inputs.first_ms)
+        of.window.check_begins(inputs.first_ms, of.detection.settings.history_ms)
         return _Run(of, inputs, changed).all(on_progress or (lambda _: None))
 
 

@@ -107,7 +107,7 @@ def sweep(
         TemporaryDirectory(prefix="goldendog-sweep-") as spill,
         opened(of.paths, Path(spill)) as inputs,
     ):
-        of.window.check_begins(inputs.first_ms)
+        of.window.check_begins(inputs.first_ms, max(each.history_ms for each in settings))
         return _Run(of, inputs, tuple(settings), on_progress or (lambda _: None)).all(tuple(names))
 
 

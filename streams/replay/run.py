@@ -114,7 +114,7 @@ def run(
         following = Following(Decisions(detection, ControlFiles(control_files)))
         if resume is None:
             engines = Engines([detection.engine(names) for names in inputs.engines])
-            window.check_begins(inputs.first_ms)
+            window.check_begins(inputs.first_ms, detection.settings.history_ms)
             begin_ms = window.records_from_ms
         else:
             engines, begin_ms = Engines(resume(inputs, following)), 0

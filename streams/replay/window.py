@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from detectors.columns import Columns
+from detectors.layout import HOUR_MS
 from schemas.errors import UserError
 from streams.files.rows import I8, Chunk
 
@@ -63,12 +64,16 @@ class Window:
         """Whether what a bar gave is told; nothing later than ``to_ms`` is ever computed."""
         return self.from_ms is None or ts_bar_end_ms > self.from_ms
 
-    def check_begins(self, first_ms: int) -> None:
-        """Refuse to begin in the middle of a log, whose first log time is given, unless told to."""
+    def check_begins(self, first_ms: int, history_ms: int) -> None:
+        """Refuse to begin in the middle of a log, whose first log time is given, unless told to.
+
+        ``history_ms`` is how far back the settings look.
+        """
         if self.from_ms is not None and self.warmup_ms is None and 0 < first_ms < self.from_ms:
             raise UserError(
                 "--from lies in the middle of the log, where no baseline is known",
-                "add --warmup 24h to read what they are made of, or --warmup 0 to do without",
+                f"add --warmup {history_ms // HOUR_MS}h to read what they are made of, or "
+                "--warmup 0 to do without",
             )
         if self.to_ms is not None and first_ms >= self.to_ms:
             raise UserError("the log begins after --to", "write a later --to")

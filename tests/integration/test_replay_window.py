@@ -166,7 +166,12 @@ def test_the_middle_of_a_log_is_refused_unless_told(
     write_records([*ticks, Heartbeat("end", T0 + 7_300_000)], "in.ndjson")
     mid = "2025-01-14T01:00:00Z"
     code, _, err = run(capsys, "replay", "in.ndjson", "--out", "o", "--from", mid)
-    assert code == 2 and "add --warmup 24h" in err and not Path("o").exists()
+    assert code == 2 and "add --warmup 25h" in err and not Path("o").exists()
+    Path("posts.toml").write_text("[engine]\nticks = false\n")
+    code, _, err = run(
+        capsys, "replay", "in.ndjson", "--out", "o", "--from", mid, "--config", "posts.toml"
+    )
+    assert code == 2 and "add --warmup 170h" in err and not Path("o").exists()
     code, out, err = run(
         capsys, "replay", "in.ndjson", "--out", "o", "--from", mid, "--warmup", "24h"
     )
