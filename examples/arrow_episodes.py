@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,6 +56,17 @@ def episodes(out: Path) -> pa.Table:
     return joined.append_column("fading_over_candidate", ratio).sort_by("candidate_ms")
 
 
+def shown(text: str) -> str:
+    """A symbol as it is, but for characters that would hide or reverse others: those as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def stop(problem: str) -> NoReturn:
+    """End with one line and exit code 2."""
+    print(problem.splitlines()[0], file=sys.stderr)
+    sys.exit(2)
+
+
 def cell(value: float | None, form: str) -> str:
     """A number, or a question mark where it is unknown: in a log of posts alone there is no price."""
     return "?" if value is None else form.format(value)
@@ -70,7 +82,7 @@ def main(out: Path) -> None:
         at = datetime.fromtimestamp(row["candidate_ms"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         ratio = row["fading_over_candidate"]
         print(
-            f"{at:<20} {row['symbol'] or '?':<10} {cell(row['probability'], '{:.2f}'):>5} "
+            f"{at:<20} {shown(row['symbol'] or '?'):<10} {cell(row['probability'], '{:.2f}'):>5} "
             f"{cell(row['price_at_candidate'], '{:.4g}'):>12} {cell(row['best_price_told'], '{:.4g}'):>12} "
             f"{'still open' if row['fading_ms'] is None else cell(ratio, '{:.2f}x'):>17}"
         )
@@ -79,4 +91,9 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if len(sys.argv) != 2:
+        stop("usage: python examples/arrow_episodes.py OUT")
+    try:
+        main(Path(sys.argv[1]))
+    except (OSError, pa.ArrowException) as error:
+        stop(f"{sys.argv[1]} is no output of a replay: {error}")

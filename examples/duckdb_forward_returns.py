@@ -2,7 +2,8 @@
 
 python examples/duckdb_forward_returns.py OUT RECORDS [DELAY_S]
 
-OUT is a folder that `goldendog replay` wrote, RECORDS the records it read (.ndjson or .parquet). The entry is the first trade
+OUT is a folder that `goldendog replay` wrote, RECORDS the records it read: a file (.ndjson, .jsonl or
+.parquet) or a folder of them. The entry is the first trade
 that is logged later than the alert's `ts_available_ms` and DELAY_S seconds more: nobody buys at a
 price that has traded already. Costs and slippage are not in it.
 """
@@ -13,20 +14,21 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 
 HORIZONS_MIN = (5, 60, 1440)
 TICKS = {
-    ".parquet": "read_parquet($records)",
-    ".ndjson": "read_json($records, format = 'newline_delimited', columns = {type: 'VARCHAR', "
-    "token: 'VARCHAR', ts_event_ms: 'BIGINT', ts_log_ms: 'BIGINT', price_usd: 'DOUBLE'})",
+    (".parquet",): "read_parquet(${name}, union_by_name = true)",
+    (".ndjson", ".jsonl"): "read_json(${name}, format = 'newline_delimited', columns = {{type: "
+    "'VARCHAR', token: 'VARCHAR', ts_event_ms: 'BIGINT', ts_log_ms: 'BIGINT', price_usd: 'DOUBLE'}})",
 }
+TICK = """SELECT token, coalesce(ts_log_ms, ts_event_ms) AS ts, price_usd::DOUBLE AS price
+    FROM {source} WHERE type = 'tick'"""
 QUERY = """
 WITH ticks AS MATERIALIZED (
-    SELECT token, coalesce(ts_log_ms, ts_event_ms) AS ts, price_usd::DOUBLE AS price
-    FROM {ticks} WHERE type = 'tick'
+    {ticks}
 ), candidates AS (
     SELECT *, ts_available_ms + $delay_ms AS known_ms
     FROM read_parquet($alerts) WHERE kind = 'candidate'
@@ -49,15 +51,46 @@ GROUP BY ALL ORDER BY e.known_ms, e.symbol
 """
 
 
+def files(records: Path, *kinds: str) -> list[str]:
+    """Files of these kinds: the one that is named, or those of a folder, but no replay's output."""
+    if not records.exists():
+        raise FileNotFoundError(f"no such file: {records}")
+    if not records.is_dir():
+        return [str(records)] if records.suffix in kinds else []
+    return [
+        str(path)
+        for path in sorted(records.rglob("*"))
+        if path.suffix in kinds
+        and not any(part.startswith((".", "_")) for part in path.relative_to(records).parts)
+        and not (path.parent / "summary.json").is_file()
+    ]
+
+
+def shown(text: str) -> str:
+    """A symbol as it is, but for characters that would hide or reverse others: those as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def stop(problem: str) -> NoReturn:
+    """End with one line and exit code 2."""
+    print(problem.splitlines()[0], file=sys.stderr)
+    sys.exit(2)
+
+
 def forward_returns(out: Path, records: Path, delay_s: float = 0.0) -> list[dict[str, Any]]:
     """A row a candidate: entry price, and price over entry after 5 min, 1 h, 1 day and at its best."""
     columns = ", ".join(
         f"max(r.multiple) FILTER (r.minutes = {m}) AS after_{m}_min" for m in HORIZONS_MIN
     )
+    named = {kinds[0][1:]: files(records, *kinds) for kinds in TICKS}
+    sources = dict(zip(named, TICKS.values(), strict=True))
+    ticks = [TICK.format(source=sources[n].format(name=n)) for n in named if named[n]]
+    if not ticks:
+        raise ValueError(f"{records} holds no .ndjson, .jsonl or .parquet; unpack what is packed")
     found = duckdb.connect().execute(
-        QUERY.format(ticks=TICKS[records.suffix], columns=columns),
+        QUERY.format(ticks=" UNION ALL ".join(ticks), columns=columns),
         {
-            "records": str(records),
+            **{name: paths for name, paths in named.items() if paths},
             "alerts": str(out / "alerts.parquet"),
             "delay_ms": int(delay_s * 1000),
             "horizons": list(HORIZONS_MIN),
@@ -77,7 +110,7 @@ def main(out: Path, records: Path, delay_s: float = 0.0) -> None:
     for row in returns:
         at = datetime.fromtimestamp(row["known_ms"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         multiples = " ".join("" if row[c] is None else f"{row[c]:>7.2f}x" for c in columns)
-        print(f"{at:<20} {row['symbol'] or '?':<10} {row['entry'] or 0:>12.4g} {multiples}")
+        print(f"{at:<20} {shown(row['symbol'] or '?'):<10} {row['entry'] or 0:>12.4g} {multiples}")
     traded = [row for row in returns if row["entry"] is not None]
     if traded:
         after_1h, best = (median(row[c] for row in traded) for c in ("after_60_min", "best_1d"))
@@ -87,4 +120,16 @@ def main(out: Path, records: Path, delay_s: float = 0.0) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *map(float, sys.argv[3:4]))
+    usage = "usage: python examples/duckdb_forward_returns.py OUT RECORDS [DELAY_S]"
+    if len(sys.argv) not in (3, 4):
+        stop(usage)
+    try:
+        delay_s = float(sys.argv[3]) if len(sys.argv) == 4 else 0.0
+        if not 0 <= delay_s < 1e9:
+            stop(usage)
+    except ValueError:
+        stop(usage)
+    try:
+        main(Path(sys.argv[1]), Path(sys.argv[2]), delay_s)
+    except (OSError, ValueError, duckdb.Error) as error:
+        stop(str(error))

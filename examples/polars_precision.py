@@ -2,8 +2,8 @@
 
 python examples/polars_precision.py OUT RECORDS
 
-OUT is a folder that `goldendog replay --scores gated` wrote, RECORDS the records it read (.ndjson with
-prices as numbers, or .parquet). A moment is a hit if the price reaches 3x the next traded one within a day, before it
+OUT is a folder that `goldendog replay --scores gated` wrote, RECORDS the records it read: a file (.ndjson
+or .jsonl with prices as numbers, or .parquet) or a folder of them. A moment is a hit if the price reaches 3x the next traded one within a day, before it
 falls to half of it. The base rate says how often that is so at moments that passed the first gate: what a
 threshold has to beat.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import polars as pl
 
@@ -27,23 +28,48 @@ SCHEMA = {
 }
 
 
+def files(records: Path, *kinds: str) -> list[str]:
+    """Files of these kinds: the one that is named, or those of a folder, but no replay's output."""
+    if not records.exists():
+        raise FileNotFoundError(f"no such file: {records}")
+    if not records.is_dir():
+        return [str(records)] if records.suffix in kinds else []
+    return [
+        str(path)
+        for path in sorted(records.rglob("*"))
+        if path.suffix in kinds
+        and not any(part.startswith((".", "_")) for part in path.relative_to(records).parts)
+        and not (path.parent / "summary.json").is_file()
+    ]
+
+
+def shown(text: str) -> str:
+    """A symbol as it is, but for characters that would hide or reverse others: those as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def stop(problem: str) -> NoReturn:
+    """End with one line and exit code 2."""
+    print(problem.splitlines()[0], file=sys.stderr)
+    sys.exit(2)
+
+
 def ticks(records: Path) -> pl.DataFrame:
     """Trades: token, ts (log time, in ms) and price (US dollars), in order of time."""
-    rows = (
-        pl.scan_parquet(records)
-        if records.suffix == ".parquet"
-        else pl.scan_ndjson(records, schema=SCHEMA)
-    )
-    return (
-        rows.filter(pl.col("type") == "tick")
-        .select(
+    rows = [pl.scan_parquet(path) for path in files(records, ".parquet")]
+    if lines := files(records, ".ndjson", ".jsonl"):
+        rows.append(pl.scan_ndjson(lines, schema=SCHEMA))
+    if not rows:
+        raise ValueError(f"{records} holds no .ndjson, .jsonl or .parquet; unpack what is packed")
+    trades = [
+        each.filter(pl.col("type") == "tick").select(
             "token",
             ts=pl.coalesce("ts_log_ms", "ts_event_ms"),
             price=pl.col("price_usd").cast(pl.Float64),
         )
-        .collect()
-        .sort("ts", maintain_order=True)
-    )
+        for each in rows
+    ]
+    return pl.concat(trades).collect().sort("ts", maintain_order=True)
 
 
 def labelled(moments: pl.DataFrame, trades: pl.DataFrame) -> pl.DataFrame:
@@ -111,7 +137,7 @@ def main(out: Path, records: Path) -> None:
     days = precision_by_day(out, records)
     for row in days.iter_rows(named=True):
         print(
-            f"{row['day']}  {row['hits']} of {row['candidates']} candidates hit  {row['symbols']}"
+            f"{row['day']}  {row['hits']} of {row['candidates']} candidates hit  {shown(row['symbols'])}"
         )
     hits, n = days["hits"].sum(), days["candidates"].sum()
     moments, rate = base_rate(out, records)
@@ -119,4 +145,9 @@ def main(out: Path, records: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    if len(sys.argv) != 3:
+        stop("usage: python examples/polars_precision.py OUT RECORDS")
+    try:
+        main(Path(sys.argv[1]), Path(sys.argv[2]))
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        stop(str(error))

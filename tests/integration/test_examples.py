@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -187,3 +188,63 @@ def test_polars_labels_moments_one_by_one(demo: Demo) -> None:
     hits = module.labelled(table, module.ticks(demo.records))["hit"].to_list()
     assert hits == [_hit(_later(trades, ts)) for ts in moments]
     assert 0 < sum(hits) < len(hits)
+
+
+def test_a_folder_of_records_is_taken_whole_and_outputs_in_it_are_not(
+    demo: Demo, tmp_path: Path
+) -> None:
+    folder = tmp_path / "records"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "_old").mkdir()
+    lines = demo.records.read_bytes().splitlines(keepends=True)
+    momo = next(a["token"] for a in demo.alerts if a["symbol"] == "MOMO").encode()
+    own = [line for line in lines if b'"type":"tick"' in line and momo in line]
+    others = [line for line in lines if not (b'"type":"tick"' in line and momo in line)]
+    write_records(map(decode_record, own), folder / "deep" / "momo.parquet")
+    (folder / "a.ndjson").write_bytes(b"".join(others[::2]))
+    (folder / "b.jsonl").write_bytes(b"".join(others[1::2]))
+    (folder / "_old" / "c.ndjson").write_bytes(b"".join(lines))
+    shutil.copytree(demo.out, folder / "out")
+    returns = _module("duckdb_forward_returns").forward_returns
+    assert returns(demo.out, folder) == returns(demo.out, demo.records)
+    ticks = _module("polars_precision").ticks
+    order = ["ts", "token", "price"]
+    whole = ticks(demo.records)
+    assert ticks(folder).sort(order).equals(whole.sort(order)) and whole.height > 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "said"),
+    [
+        ("arrow_episodes", [], "usage: python examples/arrow_episodes.py OUT"),
+        ("arrow_episodes", ["none"], "none is no output of a replay: "),
+        ("arrow_episodes", ["text"], "text is no output of a replay: "),
+        ("duckdb_forward_returns", ["OUT"], "usage: "),
+        ("duckdb_forward_returns", ["OUT", "RECORDS", "soon"], "usage: "),
+        ("duckdb_forward_returns", ["OUT", "RECORDS", "inf"], "usage: "),
+        ("duckdb_forward_returns", ["OUT", "none"], "no such file: none"),
+        ("duckdb_forward_returns", ["none", "RECORDS"], "IO Error: No files found"),
+        ("duckdb_forward_returns", ["OUT", "empty"], "empty holds no .ndjson, .jsonl or .parquet"),
+        ("polars_precision", ["OUT"], "usage: python examples/polars_precision.py OUT RECORDS"),
+        ("polars_precision", ["OUT", "none"], "no such file: none"),
+        ("polars_precision", ["none", "RECORDS"], "No such file"),
+        ("polars_precision", ["OUT", "empty"], "empty holds no .ndjson, .jsonl or .parquet"),
+        ("polars_precision", ["text", "RECORDS"], "parquet"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    demo: Demo, tmp_path: Path, name: str, args: list[str], said: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "alerts.parquet").write_text("no table")
+    given = [{"OUT": str(demo.out), "RECORDS": str(demo.records)}.get(arg, arg) for arg in args]
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *given]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["arrow_episodes", "duckdb_forward_returns", "polars_precision"])
+def test_a_symbol_that_reverses_what_follows_is_printed_as_escapes(name: str) -> None:
+    assert _module(name).shown("MO\u202eMO 小粉龙 \x1b[2J") == "MO\\u202eMO 小粉龙 \\x1b[2J"
