@@ -19,7 +19,6 @@ def as_dict(found: Ablation) -> dict[str, Any]:
     """For ``--json``."""
     return {
         "records": found.records,
-        "note": found.note,
         "whole": {"alerts": dict(sorted(found.kinds.items())), **asdict(found.record)},
         "variants": [
             {
@@ -33,6 +32,7 @@ def as_dict(found: Ablation) -> dict[str, Any]:
             }
             for each in found.variants
         ],
+        "note": found.note,
     }
 
 
