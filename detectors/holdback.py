@@ -77,16 +77,17 @@ class Incoming:
     ) -> tuple[int, int]:
         """Take some rows in, and what is held and due, as ``intake.admit`` does; returns (held, due)."""
         columns = self.columns
-        waits, m, n_late, through, falls, last_bar = intake.admit(
+        taken = intake.admit(
             self.slots, columns.token, columns.kind, columns.aux, columns.ts_event_ms,
             columns.ts_log_ms, columns.order, columns.id, columns.who, columns.a, columns.b,
             columns.c, first, last, self._through, self._lateness_ms, self._backfill_ms,
             self._first_ref, end, held, n, due, shift, keys, self._late, self._n_late,
         )  # fmt: skip
+        waits, m, n_late, through, falls, last_bar = map(int, taken)  # uncompiled, numpy's own
         self._n_late, self._through = n_late, through
         self.falls += falls
         self.last_bar = max(self.last_bar, last_bar)
-        return int(waits), m
+        return waits, m
 
 
 class HoldBack:
@@ -157,10 +158,10 @@ class HoldBack:
             going = last < rows
             if incoming is None:
                 near_ms = int(self._held["bar"][0]) * BAR_MS if self._n else 0
-                waits, m = intake.take_due(
+                taken = intake.take_due(
                     self._held, self._n, end, near_ms, self._due, shift, self._keys
                 )
-                self._n = int(waits)
+                self._n, m = map(int, taken)
             else:
                 upto = min(end, incoming.closed_by(last - 1)) if going else end
                 self._n, m = incoming.take(

@@ -11,11 +11,11 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from common import shown, stop
 
 EPISODE = ["token", "ts_episode_start_ms"]
 
@@ -54,17 +54,6 @@ def episodes(out: Path) -> pa.Table:
     joined = candidates.join(fading, EPISODE).join(best, EPISODE)
     ratio = pc.divide(joined["price_at_fading"], joined["price_at_candidate"])
     return joined.append_column("fading_over_candidate", ratio).sort_by("candidate_ms")
-
-
-def shown(text: str) -> str:
-    """A symbol as it is, but for characters that would hide or reverse others: those as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def stop(problem: str) -> NoReturn:
-    """End with one line and exit code 2."""
-    print(problem.splitlines()[0], file=sys.stderr)
-    sys.exit(2)
 
 
 def cell(value: float | None, form: str) -> str:

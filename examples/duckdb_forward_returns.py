@@ -14,9 +14,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import Any, NoReturn
+from typing import Any
 
 import duckdb
+from common import files, shown, stop
 
 HORIZONS_MIN = (5, 60, 1440)
 TICKS = {
@@ -49,32 +50,6 @@ SELECT e.symbol, e.known_ms, e.probability, e.entry,
 FROM entries e JOIN returns r USING (alert_id)
 GROUP BY ALL ORDER BY e.known_ms, e.symbol
 """
-
-
-def files(records: Path, *kinds: str) -> list[str]:
-    """Files of these kinds: the one that is named, or those of a folder, but no replay's output."""
-    if not records.exists():
-        raise FileNotFoundError(f"no such file: {records}")
-    if not records.is_dir():
-        return [str(records)] if records.suffix in kinds else []
-    return [
-        str(path)
-        for path in sorted(records.rglob("*"))
-        if path.suffix in kinds
-        and not any(part.startswith((".", "_")) for part in path.relative_to(records).parts)
-        and not (path.parent / "summary.json").is_file()
-    ]
-
-
-def shown(text: str) -> str:
-    """A symbol as it is, but for characters that would hide or reverse others: those as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def stop(problem: str) -> NoReturn:
-    """End with one line and exit code 2."""
-    print(problem.splitlines()[0], file=sys.stderr)
-    sys.exit(2)
 
 
 def forward_returns(out: Path, records: Path, delay_s: float = 0.0) -> list[dict[str, Any]]:

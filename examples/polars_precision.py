@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import polars as pl
+from common import files, shown, stop
 
 TARGET_X = 3.0
 STOP_X = 0.5
@@ -26,32 +26,6 @@ SCHEMA = {
     "ts_log_ms": pl.Int64,
     "price_usd": pl.Float64,
 }
-
-
-def files(records: Path, *kinds: str) -> list[str]:
-    """Files of these kinds: the one that is named, or those of a folder, but no replay's output."""
-    if not records.exists():
-        raise FileNotFoundError(f"no such file: {records}")
-    if not records.is_dir():
-        return [str(records)] if records.suffix in kinds else []
-    return [
-        str(path)
-        for path in sorted(records.rglob("*"))
-        if path.suffix in kinds
-        and not any(part.startswith((".", "_")) for part in path.relative_to(records).parts)
-        and not (path.parent / "summary.json").is_file()
-    ]
-
-
-def shown(text: str) -> str:
-    """A symbol as it is, but for characters that would hide or reverse others: those as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def stop(problem: str) -> NoReturn:
-    """End with one line and exit code 2."""
-    print(problem.splitlines()[0], file=sys.stderr)
-    sys.exit(2)
 
 
 def ticks(records: Path) -> pl.DataFrame:

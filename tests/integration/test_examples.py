@@ -24,6 +24,7 @@ from streams.files.write import write_records
 from tests.helpers.logs import T0, TOKENS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+sys.path.append(str(EXAMPLES))  # where a script finds what is beside it
 DAY_MS = 86_400_000
 
 
