@@ -56,14 +56,17 @@ async def _run(plan: EmbeddedPlan, reporter: Reporter) -> None:
     if not (plan.http or paths or stdin):
         raise UserError("there is nothing to feed this run", "name files, - or leave HTTP on")
     detection = plan.options.detection()
-    files = await asyncio.to_thread(open_files, paths) if paths else None
     with ExitStack() as outer:
+        stop = outer.enter_context(stop_signal(reporter.say))
+        files = await asyncio.to_thread(open_files, paths) if paths else None
         if files is not None:
             outer.callback(files.close)
         options = _with_log_start(plan, files)
         await asyncio.to_thread(warm_up, detection, reporter.say)
         metrics = new_metrics(detection.fingerprint)
-        stop = outer.enter_context(stop_signal(reporter.say))
+        if stop.is_set():
+            reporter.say("stopped before it began")
+            return
         async with AsyncExitStack() as stack:
             dispatcher = new_dispatcher(
                 options.data_dir,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import pytest
 
 from streams.embedded import run_embedded
 from streams.files.write import write_records
+from streams.run.embedded import EmbeddedPlan, run_plan
 from streams.run.report import Reporter, UntoldError
+from streams.settings import Settings
 from tests.helpers.crowd import EAGER
 from tests.helpers.door import alert
 from tests.helpers.embedded_child import options_of
@@ -122,3 +126,17 @@ async def test_what_is_watched_ends_with_who_watches_it(tmp_path: Path) -> None:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         assert ended.is_set()
+
+
+def test_a_run_that_is_stopped_while_it_warms_up_makes_no_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def warm_up(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.3)
+
+    monkeypatch.setattr("streams.run.embedded.warm_up", warm_up)
+    plan = EmbeddedPlan(Settings(), options_of(tmp_path / "data", 1))
+    run_plan(plan, Reporter(as_json=False))
+    assert capsys.readouterr().err.splitlines()[-1] == "goldendog: stopped before it began"
+    assert not (tmp_path / "data").exists()
